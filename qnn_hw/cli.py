@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: parses, calls, prints. Facts go to stdout (`--json`: as JSON), progress to stderr."""
+
+import json as json_module
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qnn_hw.errors import QnnError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Binarized Keras networks as verified dataflow accelerators on PYNQ boards.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")]
+BuildFolder = Annotated[Path, typer.Argument(help="Folder written by `qnn-hw build`.")]
+
+
+def main() -> None:
+    """Run the command line; a user error is one sentence on stderr and exit status 1."""
+    try:
+        app()
+    except QnnError as error:
+        print(f"qnn-hw: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("qnn-hw: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+@contextmanager
+def working(text: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner with `text` and the elapsed time on stderr; yields a function that changes the text."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(text)
+        yield lambda new: progress.update(task, description=new)
+
+
+def show(facts: Any, as_json: bool, *parts: Any) -> None:
+    """Print `facts` as JSON, or else the Rich renderables `parts`."""
+    if as_json:
+        print(json_module.dumps(facts, indent=1))
+        return
+    from rich.console import Console
+
+    from qnn_hw.tables import TEXT_WIDTH
+
+    console = Console(width=None if sys.stdout.isatty() else TEXT_WIDTH)
+    for part in parts:
+        console.print(part, highlight=False)
+
+
+@app.command()
+def build(
+    model: Annotated[Path, typer.Argument(help="Trained model, a .keras file.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Build folder [default: build/<model name>].")] = None,
+    board: Annotated[str, typer.Option(help="Board name, or path of a board file.")] = "pynq-z2",
+    target_fps: Annotated[float | None, typer.Option(help="Frames a second to reach [default: 1000].")] = None,
+    clock_mhz: Annotated[float | None, typer.Option(help="Clock [default: the board's].")] = None,
+    folding: Annotated[Path | None, typer.Option(help="Folding file; other layers follow the target.")] = None,
+    output: Annotated[str, typer.Option(help="class: the class index; logits: all accumulators.")] = "class",
+    input_dtype: Annotated[str | None, typer.Option(help="What the wire carries: uint8, int8, i5, ...")] = None,
+    input_scale: Annotated[float | None, typer.Option(help="Scaling outside the model: value = scale*raw+offset.")] = None,
+    input_offset: Annotated[float | None, typer.Option(help="Offset outside the model.")] = None,
+    data: Annotated[str | None, typer.Option(help="Raw samples: FILE.npz or FILE.npz:x,y.")] = None,
+    golden_frames: Annotated[int, typer.Option(min=1, help="Frames stored as golden vectors.")] = 20,
+    json: Json = False,
+) -> None:
+    """Compile a trained model into a project folder: RTL, weights, golden vectors, testbench."""
+    from qnn_hw.build import manifest, write_build
+    from qnn_hw.compiler import OUTPUTS, compile
+    from qnn_hw.samples import load_samples
+    from qnn_hw.tables import layer_table, throughput_lines
+
+    if output not in OUTPUTS:
+        raise QnnError(f"--output {output}: choose one of {', '.join(OUTPUTS)}")
+    samples = load_samples(data) if data else None
+    with working(f"compiling {model.name}") as say:
+        accelerator = compile(
+            model,
+            board,
+            target_fps=target_fps,
+            clock_mhz=clock_mhz,
+            folding=folding,
+            output=output,
+            input_dtype=input_dtype,
+            input_scale=input_scale,
+            input_offset=input_offset,
+            calibration=samples,
+            golden_frames=golden_frames,
+        )
+        say("writing the build")
+        path = write_build(accelerator, out or Path("build") / model.stem)
+    facts = manifest(accelerator)
+    show({"build": str(path), **facts}, json, layer_table(facts), throughput_lines(facts), f"written: {path}")
+
+
+@app.command()
+def summary(folder: BuildFolder, json: Json = False) -> None:
+    """Show bit-widths, folding, cycles and predicted throughput of a build."""
+    from qnn_hw.backends.folder import read_manifest
+    from qnn_hw.tables import layer_table, throughput_lines
+
+    facts = read_manifest(folder)
+    show(facts, json, layer_table(facts), throughput_lines(facts))
+
+
+@app.command()
+def simulate(
+    folder: BuildFolder,
+    images: Annotated[int | None, typer.Option(min=1, help="Golden frames to send [default: all].")] = None,
+    wave: Annotated[bool, typer.Option("--wave", help="Write waveforms (FST).")] = False,
+    stall: Annotated[
+        float, typer.Option(min=0.0, max=0.95, help="Probability of a pause a cycle, on both sides.")
+    ] = 0.3,
+    layer: Annotated[str | None, typer.Option(help="Simulate this layer alone.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random pauses.")] = 1,
+    json: Json = False,
+) -> None:
+    """Prove a build bit-exact in cocotb on Verilator: outputs and every stream between layers."""
+    from qnn_hw.proof import simulate_build
+    from qnn_hw.tables import verdict_parts
+
+    with working("building the simulation") as say:
+        verdict = simulate_build(folder, images=images, wave=wave, stall=stall, layer=layer, seed=seed, progress=say)
+    show(verdict, json, *verdict_parts(verdict))
+    if not verdict["passed"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def synth(
+    folder: BuildFolder,
+    tool: Annotated[str, typer.Option(help="yosys: figures without vendor tools.")] = "yosys",
+    top: Annotated[bool, typer.Option("--top/--no-top", help="Also synthesize the whole top at once.")] = True,
+    json: Json = False,
+) -> None:
+    """Count LUT, FF, CARRY, BRAM and DSP a layer, against the board's budget."""
+    from qnn_hw.synthesis import synthesize_build
+    from qnn_hw.tables import resource_parts
+
+    if tool != "yosys":
+        raise QnnError(f"--tool {tool}: this version synthesizes with yosys only")
+    with working("synthesizing with yosys") as say:
+        report = synthesize_build(folder, whole_top=top, progress=say)
+    show(report, json, *resource_parts(report))
+
+
+@app.command()
+def boards(json: Json = False) -> None:
+    """List the boards an accelerator can be built for."""
+    from dataclasses import asdict
+
+    from qnn_hw.boards import list_boards
+    from qnn_hw.tables import table
+
+    known = list_boards()
+    columns = ("name", "part", "LUT", "FF", "BRAM36", "DSP", "DMA bits", "MHz")
+    rows = [[b.name, b.part, b.lut, b.ff, b.bram36, b.dsp, b.dma_width_bits, f"{b.clock_mhz:g}"] for b in known]
+    show([asdict(board) for board in known], json, table("Boards", columns, rows))
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check this machine: compilers, simulator, synthesizer, disk; says what is missing and how to get it."""
+    from dataclasses import asdict
+
+    from qnn_hw.doctor import check
+    from qnn_hw.tables import table
+
+    checks = check()
+    rows = [["ok" if item.ok else "MISSING", item.name, item.found, "" if item.ok else item.remedy] for item in checks]
+    show([asdict(item) for item in checks], json, table("This machine", ("", "check", "found", "remedy"), rows))
+    if not all(item.ok for item in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the two builds go.")] = Path("build"),
+    json: Json = False,
+) -> None:
+    """Train two small binarized networks on the digits set, build, prove and synthesize them."""
+    from qnn_hw.demo import run_demo
+    from qnn_hw.tables import demo_parts
+
+    with working("starting") as say:
+        report = run_demo(out, progress=say)
+    show(report, json, *demo_parts(report))
+    if not report["passed"]:
+        raise typer.Exit(1)

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`compile`: from a trained Keras model to an `Accelerator`."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from qnn_hw.analysis import StageCycles, frame_interval, stage_cycles
+from qnn_hw.backends.rtl import Interface, interface
+from qnn_hw.boards import Board, load_board
+from qnn_hw.emulator import execute, execute_packed
+from qnn_hw.errors import QnnError
+from qnn_hw.folding import Folding, choose_folding, fold, read_folding
+from qnn_hw.folding.apply import input_lanes
+from qnn_hw.folding.model import foldable_layers
+from qnn_hw.ir.datatype import IntArray
+from qnn_hw.ir.graph import Graph, TensorType, hash_graph
+from qnn_hw.ir.ops.classifier import Classifier
+from qnn_hw.ir.packing import wire_bits
+from qnn_hw.passes import lower
+from qnn_hw.passes.deliver_logits import deliver_logits
+from qnn_hw.passes.partition import partition
+from qnn_hw.samples import Samples, seeded_samples
+
+if TYPE_CHECKING:
+    import keras
+
+Output = Literal["class", "logits"]
+OUTPUTS: tuple[Output, ...] = get_args(Output)
+
+DEFAULT_TARGET_FPS = 1000
+"""Frames a second a build aims at when nothing is asked for."""
+
+GOLDEN_FRAMES = 20
+"""Frames whose every stream is stored with a build."""
+
+SHELL_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Vectors that travel with a build.
+
+    Attributes:
+        samples: raw input, (N, *shape), with labels if known.
+        keras_class: (N,) class decided by the prepared Keras model.
+        disagreements: decisions, of all samples given, that differ between the model as it came and the prepared one.
+        compared: number of samples given.
+    """
+
+    samples: Samples
+    keras_class: npt.NDArray[np.int64]
+    disagreements: int
+    compared: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """A network compiled for a board; pure data, written to disk by `write`.
+
+    Attributes:
+        name: the model's name.
+        board, clock_mhz: target.
+        host: quantizer of the raw input that the driver computes, None where raw samples travel.
+        graph: hardware graph before folding.
+        folded: the same with PE, SIMD, converters and queues: what is printed.
+        folding: layer name -> its folding.
+        outside: interface to the DMA.
+        output: "class" or "logits".
+        classifier: the scores by which classes are compared (also where logits are delivered).
+        golden: vectors to check against, None when compiled without Keras.
+        software_model: the prepared Keras model the hardware equals, None when compiled without Keras.
+        notes: what preparing changed, one sentence each.
+    """
+
+    name: str
+    board: Board
+    clock_mhz: float
+    host: Graph | None
+    graph: Graph
+    folded: Graph
+    folding: Folding
+    outside: Interface
+    output: Output
+    classifier: "ClassScores"
+    golden: Golden | None
+    software_model: Any = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def input_type(self) -> TensorType:
+        """Type of a raw sample."""
+        return next(iter((self.host or self.graph).inputs.values()))
+
+    @property
+    def graph_hash(self) -> str:
+        """32 hex digits that name exactly this accelerator."""
+        host = hash_graph(self.host) if self.host else "none"
+        io = f"{self.outside.dma_width_bits} {self.outside.element_bits} {self.outside.words} {self.output}"
+        return hash_graph(self.folded, host, io, f"{self.clock_mhz:g} MHz", f"shell {SHELL_VERSION}")
+
+    def stages(self) -> list[StageCycles]:
+        """Cycles of every stage, DMA included."""
+        return stage_cycles(self.folded, self.outside.beats_in, self.outside.beats_out)
+
+    @property
+    def interval_cycles(self) -> int:
+        """Predicted cycles between frames in steady state."""
+        return frame_interval(self.stages()).cycles
+
+    @property
+    def frames_per_s(self) -> float:
+        """Predicted throughput at the chosen clock."""
+        return self.clock_mhz * 1e6 / self.interval_cycles
+
+    def core_input(self, x: npt.NDArray[Any]) -> IntArray:
+        """Turn raw samples (N, *shape) into the values the core takes, host quantizer included.
+
+        Raises:
+            QnnError: for another shape, fractional samples, or samples outside the input type.
+        """
+        values = as_integers(x, self.input_type)
+        if self.host is None:
+            return values
+        return execute(self.host, values)[self.host.outputs[0]]
+
+    def emulate(self, x: npt.NDArray[Any]) -> IntArray:
+        """Classify raw samples (N, *shape) -> (N,), or with output "logits" (N, classes), bit-exactly and fast.
+
+        Raises:
+            QnnError: as `core_input`.
+        """
+        result = execute_packed(self.graph, self.core_input(x))
+        return result[:, 0] if self.output == "class" else result
+
+    def summary(self) -> str:
+        """Return the table of layers and the predicted throughput as text."""
+        from qnn_hw.build import manifest
+        from qnn_hw.tables import summary_text
+
+        return summary_text(manifest(self))
+
+    def write(self, path: str | Path) -> Path:
+        """Write the project folder; see `qnn_hw.build.write_build`."""
+        from qnn_hw.build import write_build
+
+        return write_build(self, Path(path))
+
+    def simulate(self, x: npt.NDArray[Any] | None = None, **options: Any) -> dict[str, Any]:
+        """Simulate raw samples (default: the golden ones) in cocotb; see `qnn_hw.proof.simulate_accelerator`."""
+        from qnn_hw.proof import simulate_accelerator
+
+        return simulate_accelerator(self, x, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """Integer scores of the classes: slopes and biases, or a rank table; see `ir.ops.classifier`."""
+
+    slopes: tuple[int, ...] = ()
+    biases: tuple[int, ...] = ()
+    ranks: tuple[tuple[int, ...], ...] = ()
+    first: int = 0
+
+
+def compile(  # noqa: A001  (the public name is qnn_hw.compile)
+    model: "keras.Model | str | Path",
+    board: str | Path = "pynq-z2",
+    *,
+    target_fps: float | None = None,
+    clock_mhz: float | None = None,
+    folding: str | Path | Folding | None = None,
+    output: Output = "class",
+    input_dtype: str | None = None,
+    input_scale: float | None = None,
+    input_offset: float | None = None,
+    calibration: Samples | npt.NDArray[Any] | None = None,
+    golden_frames: int = GOLDEN_FRAMES,
+) -> Accelerator:
+    """Compile a trained Keras model.
+
+    Args:
+        model: a built Keras model, or the path of a `.keras` file.
+        board: name of a board, or path of a board file.
+        target_fps: frames a second the folding has to reach; `DEFAULT_TARGET_FPS` without it and without `folding`.
+        clock_mhz: clock of the logic; the board's by default.
+        folding: a folding or the path of a folding file; layers it does not name follow the rule.
+        output: "class" delivers the class index, "logits" the integer accumulators of all classes.
+        input_dtype, input_scale, input_offset: what the wire carries, and how it was scaled for training outside the
+            model (value = input_scale * raw + input_offset).
+        calibration: raw samples for the golden vectors; seeded random ones without it.
+        golden_frames: how many of them are stored.
+
+    Raises:
+        QnnError: naming the layer or option at fault.
+    """
+    from qnn_hw.frontends.keras import convert, disagreements, load_model, predict
+
+    if isinstance(model, str | Path):
+        model = load_model(model)
+    result = convert(model, input_dtype=input_dtype, input_scale=input_scale, input_offset=input_offset)
+    samples = _as_samples(calibration) if calibration is not None else None
+    raw_type = next(iter(result.graph.inputs.values()))
+    if samples is None:
+        samples = seeded_samples(raw_type, golden_frames)
+    values = as_integers(samples.x, raw_type)
+    differing = disagreements(model, result.prepared, values) if len(values) else 0
+    stored = samples.first(golden_frames)
+    classes = np.argmax(predict(result.prepared.model, values[:golden_frames]).reshape(len(stored.x), -1), axis=1)
+    golden = Golden(stored, classes.astype(np.int64), differing, len(values))
+    accelerator = assemble(
+        result.graph,
+        load_board(board),
+        target_fps=target_fps,
+        clock_mhz=clock_mhz,
+        folding=folding,
+        output=output,
+        golden=golden,
+    )
+    return replace(accelerator, software_model=result.prepared.model, notes=result.notes)
+
+
+def assemble(
+    network: Graph,
+    board: Board,
+    *,
+    target_fps: float | None = None,
+    clock_mhz: float | None = None,
+    folding: str | Path | Folding | None = None,
+    output: Output = "class",
+    golden: Golden | None = None,
+) -> Accelerator:
+    """Compile a network given as a graph; the part of `compile` behind the frontend.
+
+    Raises:
+        QnnError: naming the layer or option at fault.
+    """
+    clock = board.clock_mhz if clock_mhz is None else clock_mhz
+    if not 1 <= clock <= 1000:
+        raise QnnError(f"clock_mhz={clock:g}: give a clock between 1 and 1000 MHz")
+    if target_fps is not None and target_fps <= 0:
+        raise QnnError(f"target_fps={target_fps:g}: give a rate above 0 frames a second")
+    parts = partition(network)
+    hardware = lower(parts.hardware)
+    scores = _class_scores(hardware)
+    if output == "logits":
+        hardware = deliver_logits(hardware)
+    chosen = _folding(hardware, folding, target_fps, clock)
+    source = next(iter(hardware.inputs.values()))
+    try:
+        dma_lanes = board.dma_width_bits // wire_bits(source.dtype.bits)
+    except ValueError as error:
+        raise QnnError(f"input: {error}") from None
+    folded = fold(hardware, chosen, input_lanes(hardware, chosen, dma_lanes))
+    return Accelerator(
+        network.name,
+        board,
+        clock,
+        parts.host,
+        hardware,
+        folded,
+        chosen,
+        interface(folded, board.dma_width_bits),
+        output,
+        scores,
+        golden,
+    )
+
+
+def _folding(graph: Graph, given: str | Path | Folding | None, target_fps: float | None, clock_mhz: float) -> Folding:
+    layers = foldable_layers(graph)
+    named = read_folding(Path(given), layers) if isinstance(given, str | Path) else dict(given or {})
+    unknown = named.keys() - {layer.name for layer in layers}
+    if unknown:
+        raise QnnError(f"folding: no layer is named {min(unknown)!r}; layers: {', '.join(x.name for x in layers)}")
+    cycles = int(clock_mhz * 1e6 / (target_fps or DEFAULT_TARGET_FPS))
+    by_rule = choose_folding(graph, cycles, skip=frozenset(named))
+    return {layer.name: named.get(layer.name) or by_rule[layer.name] for layer in layers}
+
+
+def _class_scores(graph: Graph) -> ClassScores:
+    last = graph.ops[-1]
+    if not isinstance(last, Classifier):
+        raise QnnError(f"{last.layer}: the network must end in a layer with one output a class, found {last.keyword}")
+    if last.ranks:
+        return ClassScores(ranks=tuple(map(tuple, graph.constants[last.ranks].tolist())), first=last.first)
+    slopes, biases = graph.constants[last.slopes].tolist(), graph.constants[last.biases].tolist()
+    return ClassScores(tuple(slopes), tuple(biases))
+
+
+def _as_samples(data: Samples | npt.NDArray[Any]) -> Samples:
+    return data if isinstance(data, Samples) else Samples(np.asarray(data), None, "given to compile()")
+
+
+def as_integers(x: npt.NDArray[Any], kind: TensorType) -> IntArray:
+    """Return raw samples as int64 values of `kind`, (N, *shape).
+
+    A missing channel axis of size 1 is added.
+
+    Raises:
+        QnnError: for another shape, fractional samples, or samples outside the type.
+    """
+    x = np.asarray(x)
+    if x.shape[1:] == kind.shape[:-1] and kind.shape[-1] == 1:
+        x = x[..., None]
+    if x.shape[1:] != kind.shape:
+        raise QnnError(f"data: samples have shape {x.shape[1:]}, the network takes {kind.shape}")
+    values = x.astype(np.int64)
+    if not np.array_equal(values, x):
+        raise QnnError(f"data: samples are not integers; give the raw {kind.dtype} samples, before any scaling")
+    try:
+        kind.dtype.check(values)
+    except QnnError as error:
+        raise QnnError(f"data: {error}; give the raw samples, before any scaling") from None
+    return values

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a folding into the graph: PE and SIMD on the operators, width converters and queues between them."""
+
+import math
+from dataclasses import dataclass, field, replace
+
+from qnn_hw.errors import QnnError
+from qnn_hw.folding.model import Folding, LayerFolding, foldable_layers
+from qnn_hw.ir.graph import Graph, Op, TensorType
+from qnn_hw.ir.ops.classifier import Classifier
+from qnn_hw.ir.ops.fifo import Fifo
+from qnn_hw.ir.ops.logits import Logits
+from qnn_hw.ir.ops.matvec import MatVec
+from qnn_hw.ir.ops.pool import Pool
+from qnn_hw.ir.ops.threshold import Threshold
+from qnn_hw.ir.ops.width_converter import WidthConverter
+from qnn_hw.ir.ops.window import Window
+
+WINDOW_FIFO_DEPTH = 32
+"""Beats in front of a line buffer: one row of LUTRAM, evens out bursts of the layer before."""
+
+
+def fold(graph: Graph, folding: Folding, input_lanes: int) -> Graph:
+    """Fold a hardware graph.
+
+    Requires: a graph as `passes.lower` leaves it, a folding for every matvec and pool.
+    Ensures: every tensor has its lanes; a width converter stands wherever producer and consumer disagree (through the
+    least common multiple where neither divides the other), a queue in front of every window and of every matvec that
+    reads its input more than once; the values of the old tensors are unchanged.
+
+    Args:
+        graph: hardware graph, not folded.
+        folding: layer name -> PE, SIMD and the rest.
+        input_lanes: elements a beat at the core's input.
+
+    Raises:
+        QnnError: for a folding that does not fit, or a layer without one.
+    """
+    for layer in foldable_layers(graph):
+        if layer.name not in folding:
+            raise QnnError(f"{layer.name}: the folding does not name this layer")
+        layer.check(folding[layer.name])
+    builder = _Builder(graph, folding, input_lanes)
+    for op in graph.ops:
+        builder.add(op)
+    builder.finish()
+    name, kind = next(iter(graph.inputs.items()))
+    return Graph(graph.name, {name: replace(kind, lanes=input_lanes)}, tuple(builder.ops), builder.outputs, graph.constants)
+
+
+@dataclass
+class _Builder:
+    """Appends operators behind each other; `current` is the stream at the end."""
+
+    graph: Graph
+    folding: Folding
+    input_lanes: int
+    ops: list[Op] = field(default_factory=list)
+    current: str = ""
+    lanes: int = 0
+    outputs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.current, self.lanes = next(iter(self.graph.inputs)), self.input_lanes
+
+    def add(self, op: Op) -> None:
+        kind = self.graph.types[op.inputs[0]]
+        match op:
+            case Window():
+                self._window(op, kind)
+            case MatVec():
+                self._matvec(op, kind)
+            case Pool():
+                pe = self.folding[op.layer].pe
+                self._append(replace(op, pe=pe), pe)
+            case Threshold() | Logits():
+                self._append(replace(op, pe=self.lanes), self.lanes)
+            case Classifier():
+                self._classifier(op)
+            case _:
+                self._append(op, self.lanes)
+
+    def _window(self, op: Window, kind: TensorType) -> None:
+        layer = self.folding[op.layer]
+        (reader,) = self.graph.consumers(op.outputs[0])
+        lanes = layer.pe if isinstance(reader, Pool) else math.gcd(layer.simd, kind.channels)
+        self._convert(op, kind, lanes)
+        self._queue(op, layer.fifo_depth or WINDOW_FIFO_DEPTH)
+        self._append(replace(op, depth=line_buffer_words(op, kind, lanes)), lanes)
+
+    def _matvec(self, op: MatVec, kind: TensorType) -> None:
+        layer: LayerFolding = self.folding[op.layer]
+        self._convert(op, kind, layer.simd)
+        source = self.graph.producer(op.inputs[0])
+        rows, columns = self.graph.constants[op.weights].shape
+        if isinstance(source, Window):
+            # Whole vectors wait here while earlier ones are reused, if they arrive slower than a beat a cycle.
+            if rows > layer.pe and layer.simd > self.graph.types[source.inputs[0]].channels:
+                self._queue(op, columns // layer.simd + 2)
+        elif layer.fifo_depth or rows > layer.pe:
+            self._queue(op, layer.fifo_depth or columns // layer.simd + 2)
+        self._append(replace(op, pe=layer.pe, simd=layer.simd, weight_memory=layer.weight_memory), layer.pe)
+
+    def _classifier(self, op: Classifier) -> None:
+        if op.ranks:
+            self._convert(op, self.graph.types[op.inputs[0]], 1)
+        self._append(replace(op, pe=self.lanes), 1)
+
+    def finish(self) -> None:
+        """Logits leave one word a beat."""
+        last = self.ops[-1]
+        if isinstance(last, Logits):
+            self._convert(last, self.graph.types[last.outputs[0]], 1)
+        self.outputs = (self.current,)
+
+    def _convert(self, op: Op, kind: TensorType, lanes: int) -> None:
+        if kind.elements % lanes:
+            raise QnnError(f"{op.layer}: {lanes} elements a beat do not divide its {kind.elements} inputs")
+        if max(lanes, self.lanes) % min(lanes, self.lanes):
+            self._converter(op, math.lcm(lanes, self.lanes))
+        if lanes != self.lanes:
+            self._converter(op, lanes)
+
+    def _converter(self, op: Op, lanes: int) -> None:
+        stream = self._free(f"{self.current}_x{lanes}")
+        self.ops.append(
+            WidthConverter(name=f"{stream}_converter", layer=op.layer, inputs=(self.current,), outputs=(stream,), lanes=lanes)
+        )
+        self.current, self.lanes = stream, lanes
+
+    def _queue(self, op: Op, depth: int) -> None:
+        stream = self._free(f"{self.current}_queued")
+        self.ops.append(Fifo(name=f"{op.name}_fifo", layer=op.layer, inputs=(self.current,), outputs=(stream,), depth=depth))
+        self.current = stream
+
+    def _free(self, name: str) -> str:
+        taken = set(self.graph.types) | {t for op in self.ops for t in op.outputs}
+        while name in taken:
+            name += "_"
+        return name
+
+    def _append(self, op: Op, lanes: int) -> None:
+        self.ops.append(replace(op, inputs=(self.current,)))
+        self.current, self.lanes = op.outputs[0], lanes
+
+
+def input_lanes(graph: Graph, folding: Folding, dma_lanes: int) -> int:
+    """Choose the elements a beat at the core's input.
+
+    The first layer's own width where the unpacker can deliver it (a part or a multiple of a DMA beat, or the whole
+    frame), else the widest part of a DMA beat that divides the frame.
+
+    Args:
+        graph: hardware graph, not folded.
+        folding: layer name -> PE, SIMD.
+        dma_lanes: elements a DMA beat.
+    """
+    kind = next(iter(graph.inputs.values()))
+    first = next(op for op in graph.ops if isinstance(op, Window | MatVec))
+    layer = folding[first.layer]
+    wanted = layer.simd
+    if isinstance(first, Window):
+        (reader,) = graph.consumers(first.outputs[0])
+        wanted = layer.pe if isinstance(reader, Pool) else math.gcd(layer.simd, kind.channels)
+    if dma_lanes % wanted == 0 or wanted == kind.elements or wanted % dma_lanes == 0:
+        return wanted
+    return math.gcd(dma_lanes, kind.elements)
+
+
+def line_buffer_words(op: Window, kind: TensorType, lanes: int) -> int:
+    """Words of the line buffer: the rows a window spans, the rows it advances by, and one window's width more.
+
+    That is enough for the writer never to wait for the end of a row: the reader frees a word as the window leaves it,
+    and the next row of windows needs at most `strides[0]` rows plus a window's width beyond what the current one holds.
+    """
+    rows = op.kernel[0] - 1 + op.strides[0]
+    return (rows * kind.shape[1] + op.kernel[1]) * (kind.channels // lanes)

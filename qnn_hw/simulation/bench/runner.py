@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulates a build folder: compiles the testbench, runs the scenarios, gives the verdict.
+
+A build folder holds `qnn.json`, `golden/*.npy`, `rtl/*.sv`, `rtl/data/*.mem`, `sim/qnn_tb.sv` and `sim/tb/*.sv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import SimulationError
+from .manifest import Manifest, read_manifest
+from .vectors import write_vectors
+from .verilator import SimBinary, build, run
+
+SCENARIOS = (
+    *("steady", "stalls", "hard_reset", "soft_reset", "transfers", "tlast_early", "tlast_absent", "registers"),
+)
+DEFAULT_FRAMES = 4
+TB_FILES = ("qnn_tb_axil.sv", "qnn_tb_control.sv", "qnn_tb_monitor.sv", "qnn_tb_sink.sv", "qnn_tb_source.sv")
+
+
+def simulate(
+    build_dir: Path,
+    *,
+    frames: int | None = None,
+    seed: int = 1,
+    scenarios: Sequence[str] = SCENARIOS,
+    wave: bool = False,
+    opt: str = "quick",
+    work_dir: Path | None = None,
+    cache_dir: Path | None = None,
+    plusargs: Sequence[str] = (),
+    timeout_s: float | None = None,
+) -> Verdict:
+    """Simulate the build in `build_dir` and return the verdict.
+
+    Args:
+        build_dir: the build folder.
+        frames: frames of the steady and stalled runs; golden frames repeat if there are fewer. Default 4.
+        seed: of pauses and of power-up values.
+        scenarios: names out of `SCENARIOS`.
+        wave: write `dump.vcd` into the work folder.
+        opt: "quick" or "fast", see `verilator.build`.
+        work_dir: for what the run leaves; default `sim/work` of the build.
+        cache_dir: of compiled simulators; default `verilator.cache_folder()`.
+        plusargs: further ones.
+        timeout_s: wall-clock limit of the run.
+
+    A wrong design is a verdict; `SimulationError` means that it could not be simulated.
+    """
+    unknown = [name for name in scenarios if name not in SCENARIOS]
+    if unknown or not scenarios:
+        raise SimulationError(f"simulation: scenario {unknown!r} is not known, allowed are {', '.join(SCENARIOS)}")
+    n_frames = DEFAULT_FRAMES if frames is None else frames
+    if n_frames < 1:
+        raise SimulationError(f"simulation: frames={n_frames}, at least 1 is needed")
+    build_dir = build_dir.resolve()
+    manifest = read_manifest(build_dir / "qnn.json")
+    work_dir = (work_dir or build_dir / "sim" / "work").resolve()
+    started = time.monotonic()
+    binary = build_simulator(build_dir, trace=wave, opt=opt, cache_dir=cache_dir)
+    build_seconds = time.monotonic() - started
+    config = _prepare(manifest, build_dir, work_dir, n_frames, seed)
+    started = time.monotonic()
+    outcome = run(
+        binary,
+        test_module=f"{__package__}.scenarios",
+        work_dir=work_dir,
+        plusargs=[
+            f"+qnn_data={build_dir / 'rtl' / 'data'}",
+            f"+qnn_golden={work_dir / 'vectors'}",
+            f"+qnn_events={config['events']}",
+            *plusargs,
+        ],
+        env={"QNN_BENCH_CONFIG": str(work_dir / "config.json")},
+        test_filter="|".join(rf"\.{name}$" for name in scenarios),
+        seed=seed,
+        wave=wave,
+        timeout_s=timeout_s,
+    )
+    run_seconds = time.monotonic() - started
+    results_path = work_dir / "results.json"
+    results = json.loads(results_path.read_text(encoding="utf-8")) if results_path.is_file() else []
+    by_name = {result["scenario"]: result for result in results}
+    verdicts = []
+    for test in outcome.tests:
+        name = test.name.rpartition(".")[2]
+        result = by_name.get(name, {"findings": [], "measured": {}})
+        findings = tuple(finding["text"] for finding in result["findings"])
+        if not test.passed and not findings:
+            findings = (f"the scenario could not be judged: {test.message}; see {outcome.log}",)
+        verdicts.append(
+            ScenarioVerdict(
+                name=name, findings=findings, details=tuple(result["findings"]), measured=result["measured"]
+            )
+        )
+    missing = [name for name in scenarios if name not in {verdict.name for verdict in verdicts}]
+    if missing:
+        raise SimulationError(f"simulation: no result of {', '.join(missing)}; see {outcome.log}")
+    return Verdict(
+        name=manifest.name,
+        scenarios=tuple(verdicts),
+        n_frames=n_frames,
+        seed=seed,
+        repeat=repeat_command(n_frames, seed, [v.name for v in verdicts if v.findings] or list(scenarios)),
+        build_seconds=round(build_seconds, 2),
+        run_seconds=round(run_seconds, 2),
+    )
+
+
+def build_simulator(
+    build_dir: Path, *, trace: bool = False, opt: str = "quick", cache_dir: Path | None = None
+) -> SimBinary:
+    """Return the compiled testbench of `build_dir`."""
+    sim = build_dir / "sim"
+    sources = sorted((build_dir / "rtl").glob("*.sv")) + [sim / "tb" / name for name in TB_FILES] + [sim / "qnn_tb.sv"]
+    return build(sources, "qnn_tb", trace=trace, opt=opt, cache_dir=cache_dir)
+
+
+def repeat_command(n_frames: int, seed: int, scenarios: Sequence[str]) -> str:
+    """Return the command that repeats a run, to be typed in the build's `sim` folder."""
+    return f"python -m bench --frames {n_frames} --seed {seed} --scenarios {','.join(scenarios)}"
+
+
+def _prepare(manifest: Manifest, build_dir: Path, work_dir: Path, n_frames: int, seed: int) -> Mapping[str, object]:
+    vectors = work_dir / "vectors"
+    shutil.rmtree(vectors, ignore_errors=True)
+    golden_frames = write_vectors(manifest, build_dir / "golden", vectors, n_frames)
+    interval = manifest.predicted_interval_cycles or 4 * manifest.frame_beats_in
+    quiet = max(20_000, 12 * interval)
+    config: dict[str, object] = {
+        "manifest": str(build_dir / "qnn.json"),
+        "events": str(work_dir / "events.txt"),
+        "results": str(work_dir / "results.json"),
+        "frames": n_frames,
+        "golden_frames": golden_frames,
+        "seed": seed,
+        "watchdog_cycles": quiet,
+        "hold_cycles": 6 * interval,
+        "limit_cycles": min(2**32 - 1, 20 * quiet + 40 * (n_frames + 8) * interval),
+        "drain_cycles": max(256, 2 * interval),
+    }
+    Path(work_dir / "results.json").unlink(missing_ok=True)
+    Path(work_dir / "events.txt").unlink(missing_ok=True)
+    (work_dir / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+    return config
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Simulate from the command line; returns 0 if all is right, 1 if not, 2 if it could not be simulated."""
+    parser = argparse.ArgumentParser(prog="bench", description="Simulates the accelerator of this build.")
+    parser.add_argument("--build", type=Path, default=Path(".."), help="the build folder (default: ..)")
+    parser.add_argument("--frames", type=int, default=DEFAULT_FRAMES, help="frames of a run (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of pauses and power-up values (default: %(default)s)")
+    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help="comma separated (default: all)")
+    parser.add_argument("--opt", choices=("quick", "fast"), default="quick", help="of the compiler (default: quick)")
+    parser.add_argument("--wave", action="store_true", help="write work/dump.vcd")
+    options = parser.parse_args(arguments)
+    try:
+        verdict = simulate(
+            options.build,
+            frames=options.frames,
+            seed=options.seed,
+            scenarios=options.scenarios.split(","),
+            wave=options.wave,
+            opt=options.opt,
+        )
+    except SimulationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(verdict)
+    path = options.build / "sim" / "work" / "verdict.json"
+    path.write_text(json.dumps(verdict.to_dict(), indent=1) + "\n", encoding="utf-8")
+    return 0 if verdict.passed else 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioVerdict:
+    """One scenario: what is wrong (nothing: passed), the same as JSON objects, what was measured."""
+
+    name: str
+    findings: tuple[str, ...]
+    details: tuple[Mapping[str, object], ...]
+    measured: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of a simulation; `repeat` is the command that repeats what failed."""
+
+    name: str
+    scenarios: tuple[ScenarioVerdict, ...]
+    n_frames: int
+    seed: int
+    repeat: str
+    build_seconds: float
+    run_seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(scenario.findings for scenario in self.scenarios)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """All findings, each after its scenario's name."""
+        return tuple(f"{scenario.name}: {text}" for scenario in self.scenarios for text in scenario.findings)
+
+    @property
+    def measured(self) -> Mapping[str, object]:
+        """What the steady run measured: cycles a frame, first latency, FIFO marks; empty without that scenario."""
+        return next((s.measured for s in self.scenarios if s.name == "steady"), {})
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the verdict for JSON."""
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "frames": self.n_frames,
+            "seed": self.seed,
+            "measured": dict(self.measured),
+            "scenarios": [
+                {"name": s.name, "passed": not s.findings, "findings": list(s.details) or list(s.findings)}
+                for s in self.scenarios
+            ],
+            "repeat": self.repeat,
+            "build_seconds": self.build_seconds,
+            "run_seconds": self.run_seconds,
+        }
+
+    def __str__(self) -> str:
+        """Return a line a scenario, the findings under it, the measurements, the command that repeats it."""
+        lines = []
+        for scenario in self.scenarios:
+            lines.append(f"{'FAIL' if scenario.findings else 'pass'}  {scenario.name}")
+            lines += [f"      {text}" for text in scenario.findings]
+        lines += [f"{key}: {value}" for key, value in self.measured.items()]
+        lines.append(f"{self.name}: {'passed' if self.passed else 'FAILED'}; repeat in sim/: {self.repeat}")
+        return "\n".join(lines)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthesis of a whole build folder: every operator's module apart, the shell, and the top in one piece."""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qnn_hw.backends.rtl.core import HASH_FILE, interface, shell_parameters
+from qnn_hw.backends.rtl.instance import instance
+from qnn_hw.boards import load_board
+from qnn_hw.errors import QnnError
+from qnn_hw.ir import Graph, parse_graph
+from qnn_hw.synthesis.resources import Resources
+from qnn_hw.synthesis.yosys import Progress, SynthesisJob, find_yosys, sources_of, synthesize_many
+
+
+def synthesize_build(
+    folder: Path,
+    *,
+    whole_top: bool = True,
+    workers: int = 2,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Count what a build occupies.
+
+    Each operator of the folded graph is synthesized as its module with its parameters and its own tables, which counts
+    what it really costs: constants in tables are optimised into the logic around them. `sum` adds the operators and
+    the shell; `top` is the same synthesized in one piece, across module borders.
+
+    Args:
+        folder: written by `qnn-hw build`.
+        whole_top: also synthesize `qnn_top`; takes as long as the rest together.
+        workers: yosys processes at a time.
+        cache_dir: as in `synthesize`.
+        progress: called with one sentence now and then.
+
+    Returns:
+        `tool` (name, version, origin), `board`, `operators` (layer, operator, name, module and the fields of
+        `Resources` and `bram36_equivalent`), `shell`, `sum`, `top` (None without `whole_top`) and `budget` (what the
+        board holds; None for a board that is not shipped).
+
+    Raises:
+        QnnError: the folder is no build, or yosys failed.
+    """
+    manifest = _manifest(folder)
+    graph = _graph(folder)
+    rtl, data = folder / "rtl", folder / "rtl" / "data"
+    modules = [(op, printed) for op in graph.ops if (printed := instance(op, graph)).module]
+    jobs = [
+        SynthesisJob(
+            sources_of(printed.module, rtl), printed.module, printed.parameters, data, tuple(sorted(printed.tables))
+        )
+        for _, printed in modules
+    ]
+    shell = shell_parameters(graph, interface(graph, int(manifest["dma_width_bits"])))
+    parameters: dict[str, int | str] = {**shell, "Counters": 0, "HashFile": HASH_FILE}
+    jobs.append(SynthesisJob(sources_of("qnn_shell", rtl), "qnn_shell", parameters, data, (HASH_FILE,)))
+    if whole_top:
+        jobs.append(SynthesisJob(sources_of("qnn_top", rtl), "qnn_top", data_dir=data))
+    results = synthesize_many(jobs, workers=workers, cache_dir=cache_dir, progress=progress)
+    parts = results[: len(modules) + 1]
+    yosys = find_yosys()
+    return {
+        "tool": {"name": "yosys", "version": yosys.version, "origin": yosys.origin},
+        "board": manifest["board"],
+        "operators": [
+            {"layer": op.layer, "operator": op.keyword, "name": op.name, "module": printed.module, **_facts(result)}
+            for (op, printed), result in zip(modules, parts[:-1], strict=True)
+        ],
+        "shell": _facts(parts[-1]),
+        "sum": _facts(sum(parts, Resources())),
+        "top": _facts(results[-1]) if whole_top else None,
+        "budget": _budget(str(manifest["board"])),
+    }
+
+
+def _manifest(folder: Path) -> Mapping[str, Any]:
+    try:
+        manifest: Mapping[str, Any] = json.loads((folder / "qnn.json").read_text(encoding="utf-8"))
+        manifest["board"], manifest["dma_width_bits"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise QnnError(f"{folder}: not a qnn-hw build (no readable qnn.json); `qnn-hw build` writes one") from None
+    return manifest
+
+
+def _graph(folder: Path) -> Graph:
+    try:
+        with np.load(folder / "constants.npz") as archive:
+            constants = {name: archive[name] for name in archive.files}
+        text = (folder / "graph.txt").read_text(encoding="utf-8")
+    except (OSError, ValueError, zipfile.BadZipFile):
+        raise QnnError(f"{folder}: graph.txt or constants.npz is missing or damaged; repeat `qnn-hw build`") from None
+    return parse_graph(text, constants)
+
+
+def _facts(resources: Resources) -> dict[str, float]:
+    return {**asdict(resources), "bram36_equivalent": resources.bram36_equivalent}
+
+
+def _budget(name: str) -> dict[str, int] | None:
+    try:
+        board = load_board(name)
+    except QnnError:
+        return None
+    return {"lut": board.lut, "ff": board.ff, "bram36": board.bram36, "dsp": board.dsp}

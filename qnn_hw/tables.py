@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables a person reads, drawn with Rich; the same facts go out as JSON elsewhere."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+TEXT_WIDTH = 120
+
+
+def to_text(*parts: RenderableType) -> str:
+    """Render without colours, `TEXT_WIDTH` columns wide."""
+    console = Console(file=io.StringIO(), width=TEXT_WIDTH, force_terminal=False, color_system=None)
+    for part in parts:
+        console.print(part)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], footer: Sequence[Any] = ()) -> Table:
+    """Make a table; numbers are right-aligned with thousands separators, the footer stands below a rule."""
+    drawn = Table(title=title, title_justify="left", show_footer=bool(footer))
+    cells = [[_cell(value) for value in row] for row in rows]
+    for i, column in enumerate(columns):
+        values = [row[i] for row in rows if row[i] != ""]
+        numeric = bool(values) and all(isinstance(value, int | float) for value in values)
+        drawn.add_column(column, justify="right" if numeric else "left", footer=_cell(footer[i]) if footer else "")
+    for row in cells:
+        drawn.add_row(*row)
+    return drawn
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    if isinstance(value, tuple | list):
+        return "x".join(str(item) for item in value)
+    return str(value)
+
+
+LAYER_COLUMNS = ("layer", "kind", "output", "in", "weight", "acc", "out", "MACs", "PE", "SIMD", "cycles")
+_LAYER_KEYS = (
+    "layer",
+    "kind",
+    "output",
+    "input_dtype",
+    "weight_dtype",
+    "accumulator_dtype",
+    "output_dtype",
+    "macs",
+    "pe",
+    "simd",
+    "cycles",
+)
+
+
+def layer_table(manifest: Mapping[str, Any]) -> Table:
+    """Return the table of layers of a build (`qnn.json`)."""
+    rows = [[layer[key] for key in _LAYER_KEYS] for layer in manifest["layers"]]
+    macs = sum(layer["macs"] for layer in manifest["layers"])
+    predicted = manifest["predicted"]["interval_cycles"]
+    footer = ("total", "", "", "", "", "", "", macs, "", "", predicted)
+    title = f"{manifest['name']} on {manifest['board']} at {manifest['clock_mhz']:g} MHz"
+    return table(title, LAYER_COLUMNS, rows, footer)
+
+
+def throughput_lines(manifest: Mapping[str, Any]) -> str:
+    """Return the sentences below the table of layers."""
+    predicted, golden = manifest["predicted"], manifest["golden"]
+    return (
+        f"predicted: a frame every {predicted['interval_cycles']:,} cycles = {predicted['frames_per_s']:,.0f} frames/s, "
+        f"limited by {predicted['limiting_stage']}\n"
+        f"golden vectors: {golden['frames']} frames, {golden['source']}; decisions that differ between the model as it "
+        f"came and the prepared one: {golden['decisions_that_differ']} of {golden['compared_with_original_model']}\n"
+        f"graph hash: {manifest['graph_hash']}"
+    )
+
+
+def summary_text(manifest: Mapping[str, Any]) -> str:
+    """Return table and sentences of a build as text."""
+    return to_text(layer_table(manifest), throughput_lines(manifest))
+
+
+def verdict_parts(verdict: Mapping[str, Any]) -> list[RenderableType]:
+    """Return the table of a simulation and the sentences below it."""
+    rows = [
+        ["pass" if item["passed"] else "FAIL", item["name"], "\n".join(_finding(f) for f in item["findings"])]
+        for item in verdict["scenarios"]
+    ]
+    parts: list[RenderableType] = [
+        table(f"{verdict['name']}: {verdict['frames']} frames in cocotb", ("", "scenario", "findings"), rows)
+    ]
+    measured = verdict["measured"]
+    if "interval_cycles" in measured:
+        agreement = "as predicted" if verdict["interval_agrees"] else "NOT as predicted"
+        parts.append(
+            f"frame interval {measured['interval_cycles']:,} cycles, predicted "
+            f"{verdict['predicted_interval_cycles']:,} ({agreement}); first frame after "
+            f"{measured['first_latency_cycles']:,} cycles"
+        )
+    marks = measured.get("fifo_high_water")
+    if marks:
+        parts.append("highest FIFO fill: " + ", ".join(f"{name} {mark}" for name, mark in marks.items()))
+    parts.append("PASSED" if verdict["passed"] else f"FAILED; repeat in sim/: {verdict['repeat']}")
+    return parts
+
+
+def _finding(finding: Any) -> str:
+    return str(finding["text"]) if isinstance(finding, Mapping) else str(finding)
+
+
+RESOURCE_COLUMNS = ("layer", "LUT", "of it LUTRAM", "FF", "CARRY4", "MUXF", "BRAM36", "DSP")
+
+
+def resource_parts(report: Mapping[str, Any]) -> list[RenderableType]:
+    """Return the table of resources a layer, with the board's budget."""
+    layers: dict[str, dict[str, float]] = {}
+    for operator in report["operators"]:
+        found = layers.setdefault(operator["layer"], dict.fromkeys(_RESOURCE_KEYS, 0))
+        for key in _RESOURCE_KEYS:
+            found[key] += operator[key]
+    rows = [[name, *_resources(found)] for name, found in layers.items()]
+    rows += [["shell", *_resources(report["shell"])], ["sum of modules", *_resources(report["sum"])]]
+    if report["top"]:
+        rows.append(["whole top at once", *_resources(report["top"])])
+    budget, share = report["budget"], ""
+    if budget:
+        rows.append(
+            [f"{report['board']} has", budget["lut"], "", budget["ff"], "", "", float(budget["bram36"]), budget["dsp"]]
+        )
+        share = f": {report['sum']['lut'] / budget['lut']:.1%} of the board's LUT"
+    return [table(f"Resources by yosys {report['tool']['version']}{share}", RESOURCE_COLUMNS, rows)]
+
+
+_RESOURCE_KEYS = ("lut", "lutram", "ff", "carry4", "muxf", "bram36_equivalent", "dsp")
+
+
+def _resources(found: Mapping[str, float]) -> list[float]:
+    return [float(found[key]) if key == "bram36_equivalent" else int(found[key]) for key in _RESOURCE_KEYS]
+
+
+def demo_parts(report: Mapping[str, Any]) -> list[RenderableType]:
+    """Return the closing table of the demonstration."""
+    nets = report["nets"]
+    facts = [_demo_facts(net) for net in nets]
+    rows = [[key, *(column[key] for column in facts)] for key in facts[0]]
+    verdict = "everything holds" if report["passed"] else "SOMETHING DOES NOT HOLD"
+    return [table(f"qnn-hw demo: {verdict}", ("", *(net["name"] for net in nets)), rows)]
+
+
+def _demo_facts(net: Mapping[str, Any]) -> dict[str, str]:
+    verdict, total = net["verdict"], net["resources"]["sum"]
+    budget, measured = net["resources"]["budget"], net["verdict"]["measured"]
+    interval = measured.get("interval_cycles", 0)
+    rate = net["clock_mhz"] * 1e6 / interval if interval else 0.0
+    passed = sum(item["passed"] for item in verdict["scenarios"])
+    return {
+        "test accuracy, binary weights": f"{net['accuracy']:.2%} of {net['test_images']} images",
+        "Keras = accelerator (emulator)": f"{net['test_images'] - net['keras_mismatches']} of {net['test_images']} images",
+        "RTL in cocotb, every stream": f"{verdict['frames']} images, {passed} of {len(verdict['scenarios'])} scenarios pass",
+        "frame interval, predicted": f"{net['interval_predicted']:,} cycles",
+        "frame interval, measured": f"{interval:,} cycles = {rate:,.0f} frames/s at {net['clock_mhz']:g} MHz",
+        "latency of the first frame": f"{measured.get('first_latency_cycles', 0):,} cycles",
+        "LUT (yosys)": f"{total['lut']:,} of {budget['lut']:,}",
+        "FF": f"{total['ff']:,} of {budget['ff']:,}",
+        "BRAM36": f"{total['bram36_equivalent']:g} of {budget['bram36']}",
+        "DSP": f"{total['dsp']} of {budget['dsp']}",
+        "time": f"{net['seconds']:.0f} s",
+        "build": net["build"],
+    }

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds many stream modules into one simulation and runs each against its expected beats.
+
+A `Case` is one parameterised module, its input beats and the output beats its reference gives. All cases of a run lie
+side by side in one generated top module and share the clock, so that a whole table of cases costs one Verilator build.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qnn_hw.simulation import verilator
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RTL = REPOSITORY / "rtl"
+SHELL = ("qnn_shell", "qnn_axil", "qnn_frame", "qnn_hash")
+"""Files beside the library that are tested elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One module under test: `beats_in` and `beats_out` are lists of integers, one a beat."""
+
+    name: str
+    module: str
+    parameters: dict[str, int | str]
+    width_in: int
+    width_out: int
+    beats_in: list[int]
+    beats_out: list[int]
+    tables: dict[str, list[int]] = field(default_factory=dict)
+    cycles_limit: int = 0
+    """Cycles within which all beats pass when nothing blocks; 0 = not checked."""
+    instance: str = ""
+    """SystemVerilog text instead of the usual instance, for modules without stream ports; {i} is the case number."""
+
+
+def literal(value: int | str) -> str:
+    """A parameter value as SystemVerilog text."""
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def top_module(cases: Sequence[Case]) -> str:
+    """SystemVerilog of a top module that holds all cases, the ports of case i prefixed with `c<i>_`."""
+    ports = ["input logic aclk", "input logic aresetn"]
+    body = []
+    for i, case in enumerate(cases):
+        ports += [
+            f"input logic [{case.width_in - 1}:0] c{i}_s_data",
+            f"input logic c{i}_s_valid",
+            f"output logic c{i}_s_ready",
+            f"output logic [{case.width_out - 1}:0] c{i}_m_data",
+            f"output logic c{i}_m_valid",
+            f"input logic c{i}_m_ready",
+        ]
+        if case.instance:
+            body.append(case.instance.replace("{i}", str(i)))
+            body.append(f"assign c{i}_m_valid = c{i}_s_valid; assign c{i}_s_ready = c{i}_m_ready;")
+            continue
+        parameters = ", ".join(f".{key}({literal(value)})" for key, value in case.parameters.items())
+        extra = f", .high_water(c{i}_high_water)" if case.module == "qnn_fifo" else ""
+        if extra:
+            body.append(f"logic [15:0] c{i}_high_water;")
+        body.append(
+            f"{case.module} #({parameters}) u{i} (.aclk(aclk), .aresetn(aresetn), "
+            f".s_axis_tdata(c{i}_s_data), .s_axis_tvalid(c{i}_s_valid), .s_axis_tready(c{i}_s_ready), "
+            f".m_axis_tdata(c{i}_m_data), .m_axis_tvalid(c{i}_m_valid), .m_axis_tready(c{i}_m_ready){extra});"
+        )
+    lines = ",\n  ".join(ports)
+    return f"module bench (\n  {lines}\n);\n  " + "\n  ".join(body) + "\nendmodule\n"
+
+
+def sources() -> list[Path]:
+    """The library's files: all of `rtl/` but the shell around the core."""
+    return sorted(path for path in RTL.glob("qnn_*.sv") if not path.stem.startswith(SHELL))
+
+
+def run_cases(cases: Sequence[Case], folder: Path, *, structural: bool, seed: int = 1) -> dict[str, list[str]]:
+    """Builds and runs all cases; returns for each case name its complaints, none when it passed.
+
+    `structural` chooses the bodies that synthesis takes for the popcounts.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    top = folder / "bench.sv"
+    top.write_text(top_module(cases), encoding="utf-8")
+    # cocotb reaches the ports alone: the inside of the modules stays optimised.
+    visible = folder / "bench.vlt"
+    visible.write_text('`verilator_config\npublic_flat_rw -module "bench" -var "*"\n', encoding="utf-8")
+    binary = verilator.build(
+        [*sources(), top, visible], "bench", defines={"QNN_STRUCTURAL": 1} if structural else {}
+    )
+
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    for case in cases:
+        for name, words in case.tables.items():
+            (data / name).write_text("".join(f"{word:x}\n" for word in words))
+    stimulus = [
+        {
+            "name": case.name,
+            "beats_in": case.beats_in,
+            "beats_out": case.beats_out,
+            "cycles_limit": case.cycles_limit,
+            "depth": case.parameters.get("Depth", 0) if case.module == "qnn_fifo" else 0,
+        }
+        for case in cases
+    ]
+    (folder / "stimulus.json").write_text(json.dumps(stimulus))
+    result = verilator.run(
+        binary,
+        test_module="tests.rtl.bench_cocotb",
+        work_dir=folder,
+        plusargs=[f"+qnn_data={data}"],
+        env={"QNN_BENCH": str(folder)},
+        python_path=[REPOSITORY],
+        seed=seed,
+    )
+    if not result.passed:
+        raise AssertionError("\n".join(f"{test.name}: {test.message}" for test in result.tests))
+    results: dict[str, list[str]] = json.loads((folder / "complaints.json").read_text())
+    return results
