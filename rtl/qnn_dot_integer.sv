@@ -56,6 +56,11 @@ module qnn_dot_integer #(
       .count(negated)
   );
 
+  if (OutWidth < $clog2(SIMD + 1)) begin : g_narrow
+    logic unused;
+    assign unused = &{1'b0, negated[$clog2(SIMD+1)-1:OutWidth]};
+  end
+
   assign sum = nodes[OutWidth-1:0] + OutWidth'(negated);
 
 endmodule

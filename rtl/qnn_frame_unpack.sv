@@ -74,12 +74,11 @@ module qnn_frame_unpack #(
       $error("qnn_frame_unpack: CoreLanes=%0d does not divide the %0d elements of a beat", CoreLanes, Lanes);
     end
 
-    logic [            Lanes*ElemWidth-1:0] held;
-    logic [                  ChunkBits-1:0] left;  // chunks of held not yet delivered
-    logic                                   give;
-    logic [(Lanes+CoreLanes)*ElemWidth-1:0] padded;
+    logic [Lanes*ElemWidth-1:0] held;
+    logic [Lanes*ElemWidth-1:0] shifted;  // held without its first chunk
+    logic [      ChunkBits-1:0] left;  // chunks of held not yet delivered
+    logic                       give;
 
-    assign padded        = {{(CoreLanes * ElemWidth) {1'b0}}, held};
     assign give          = m_axis_tvalid && m_axis_tready;
     assign m_axis_tvalid = left != '0;
     assign m_axis_tdata  = held[CoreLanes*ElemWidth-1:0];
@@ -90,14 +89,20 @@ module qnn_frame_unpack #(
       else if (take) left <= frame_last ? ChunkBits'(LastChunks) : ChunkBits'(Chunks);
       else if (give) left <= left - 1'b1;
       if (take) held <= elements;
-      else if (give) held <= padded[CoreLanes*ElemWidth+:Lanes*ElemWidth];
+      else if (give) held <= shifted;
+    end
+
+    if (Chunks > 1) begin : g_shift
+      assign shifted = {{(CoreLanes * ElemWidth) {1'b0}}, held[Lanes*ElemWidth-1:CoreLanes*ElemWidth]};
+    end else begin : g_no_shift
+      assign shifted = held;
     end
   end else begin : g_wide
     localparam int unsigned Group = (CoreLanes + Lanes - 1) / Lanes;  // outside beats of a core beat
     localparam int unsigned GroupBits = $clog2(Group);
     if (CoreLanes % Lanes != 0 && CoreLanes != FrameElements) begin : g_check_5
       $error("qnn_frame_unpack: CoreLanes=%0d is neither a multiple of the %0d elements of a beat nor the frame",
-              CoreLanes, Lanes);
+            CoreLanes, Lanes);
     end
 
     logic [(Group-1)*Lanes*ElemWidth-1:0] held;

@@ -32,7 +32,7 @@ def disturb(model: Any, seed: int) -> Any:
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            n = len(layer.moving_mean)
+            n = layer.moving_mean.shape[0]
             gamma = np.where(rng.random(n) < 0.5, rng.choice(GAMMAS, n), rng.normal(size=n))
             beta = np.where(rng.random(n) < 0.4, 0.0, rng.normal(size=n))
             mean = np.where(rng.random(n) < 0.6, rng.integers(-9, 10, n), rng.normal(size=n) * 5)

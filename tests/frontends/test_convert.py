@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from qnn_hw.frontends.keras import HOST_QUANTIZER, convert, disagreements, predict, prepare
@@ -124,7 +124,13 @@ def _conv_net(draw: Any) -> Any:
 
 @pytest.mark.parametrize("kind", [_dense_net, _conv_net], ids=["dense", "conv"])
 def test_random_nets_equal_keras(kind: Any) -> None:
-    @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=20,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate,),  # a smaller net is not worth minutes of TensorFlow
+    )
     @given(st.data())
     def run(data: st.DataObject) -> None:
         keras.utils.clear_session()
@@ -233,10 +239,10 @@ def test_scaling_outside_of_the_model() -> None:
 
 def test_convolution_as_the_last_layer() -> None:
     model = keras.Sequential(
-        [keras.Input((3, 3, 2), dtype="uint8"), QuantConv2D(4, 2, **WEIGHTS_ONLY), BN(), QuantConv2D(5, 2, **BINARY)]
+        [keras.Input((3, 3, 2)), QuantConv2D(4, 2, **WEIGHTS_ONLY), BN(), QuantConv2D(5, 2, **BINARY)]
     )
     disturb(model, 0)
-    check(model, convert(model))
+    check(model, convert(model, input_dtype="uint8"))
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.25])

@@ -87,9 +87,7 @@ def run_cases(cases: Sequence[Case], folder: Path, *, structural: bool, seed: in
     # cocotb reaches the ports alone: the inside of the modules stays optimised.
     visible = folder / "bench.vlt"
     visible.write_text('`verilator_config\npublic_flat_rw -module "bench" -var "*"\n', encoding="utf-8")
-    binary = verilator.build(
-        [*sources(), top, visible], "bench", defines={"QNN_STRUCTURAL": 1} if structural else {}
-    )
+    binary = verilator.build([*sources(), top, visible], "bench", defines={"QNN_STRUCTURAL": 1} if structural else {})
 
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)

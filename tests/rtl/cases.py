@@ -34,13 +34,18 @@ def integers(rng: np.random.Generator, shape: tuple[int, ...], width: int, signe
     return values
 
 
+def bits(rng: np.random.Generator, width: int) -> int:
+    """A uniform random word of any width."""
+    return int.from_bytes(rng.bytes((width + 7) // 8), "little") & ((1 << width) - 1)
+
+
 def popcount(width: int) -> Case:
     rng = np.random.default_rng(width)
     if width <= 10:
         words = list(range(1 << width))
     else:
         corners = [0, (1 << width) - 1, *(1 << i for i in range(width)), int("01" * width, 2) & ((1 << width) - 1)]
-        words = corners + [int.from_bytes(rng.bytes((width + 7) // 8), "little") & ((1 << width) - 1) for _ in range(200)]
+        words = corners + [bits(rng, width) for _ in range(200)]
     out = max(1, width.bit_length())
     return Case(
         f"popcount-width{width}",
@@ -60,7 +65,7 @@ def dot_xnor(simd: int) -> Case:
     if simd <= 5:
         pairs = [(a, w) for a in range(1 << simd) for w in range(1 << simd)]
     else:
-        pairs = [tuple(int.from_bytes(rng.bytes((simd + 7) // 8), "little") & mask for _ in "aw") for _ in range(300)]
+        pairs = [(bits(rng, simd), bits(rng, simd)) for _ in range(300)]
         pairs += [(0, 0), (mask, 0), (mask, mask)]
     return Case(
         f"dot_xnor-simd{simd}",
@@ -77,7 +82,7 @@ def dot_xnor(simd: int) -> Case:
 
 def identity(name: str, module: str, width: int, **parameters: int) -> Case:
     rng = np.random.default_rng(width)
-    words = [int.from_bytes(rng.bytes((width + 7) // 8), "little") & ((1 << width) - 1) for _ in range(300)]
+    words = [bits(rng, width) for _ in range(300)]
     return Case(name, module, {"Width": width, **parameters}, width, width, words, words, cycles_limit=300 + 4)
 
 
@@ -318,12 +323,12 @@ def classifier(pe: int, classes: int, width: int, signed: bool, kind: int) -> Ca
         slope = rng.choice([-3, 2, 2, 2, 7], size=classes)
         bias = rng.integers(-2, 3, size=classes)
         scores = x * slope + bias
-        entries = [(int(b) & ((1 << score_width) - 1)) << slope_width | int(s) & 15 for b, s in zip(bias, slope, strict=True)]
-        table = beats(np.array(entries), pe, score_width + slope_width)
+        entries = ((bias & ((1 << score_width) - 1)) << slope_width) | (slope & 15)
+        table = beats(entries, pe, score_width + slope_width)
     else:
         slope_width, score_width = 1, 3
         ranks = rng.integers(0, 8, size=(classes, 1 << width))
-        scores = np.take_along_axis(ranks[None].repeat(frames, 0), (x & ((1 << width) - 1))[:, :, None], axis=2)[:, :, 0]
+        scores = ranks[np.arange(classes), x & ((1 << width) - 1)]
         table = [int(r) for r in ranks.reshape(-1)]
     return Case(
         name,

@@ -23,8 +23,12 @@ LARGE = (
     *(popcount(width) for width in range(11, 40)),
     *(mvu(pe, simd, 6, 12, 0) for pe in (1, 2, 3, 6) for simd in (1, 2, 3, 4, 6, 12)),
     *(mvu(pe, simd, 6, 12, 1) for pe in (1, 6) for simd in (1, 4, 12)),
-    *(mvu(pe, simd, 6, 12, 2, width, signed)
-      for pe in (1, 6) for simd in (1, 4, 12) for width, signed in ((1, False), (4, True))),
+    *(
+        mvu(pe, simd, 6, 12, 2, width, signed)
+        for pe in (1, 6)
+        for simd in (1, 4, 12)
+        for width, signed in ((1, False), (4, True))
+    ),
 )
 TABLE: dict[str, Case] = {case.name: case for case in (*STANDARD, *LARGE)}
 

@@ -6,14 +6,16 @@ unpacking is checked element by element; the results are sums of a frame.
 """
 
 import json
+import os
 import shutil
+import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qnn_hw.simulation import StreamProbe, render_testbench, run, simulate, write_bench
+from qnn_hw.simulation import StreamProbe, find_verilator, render_testbench, run, simulate, write_bench
 from qnn_hw.simulation.bench.runner import build_simulator
 from qnn_hw.simulation.bench.verilator import TestOutcome
 
@@ -109,6 +111,20 @@ def test_all_scenarios_at_full_throughput(shape: Shape, tmp_path: Path) -> None:
     assert verdict.passed, str(verdict)
     assert verdict.measured["interval_cycles"] == verdict.measured["predicted_interval_cycles"]
     assert verdict.measured["fifo_high_water"] == {"fifo0": 11, "fifo1": 22, "fifo2": 33}
+
+
+@pytest.mark.parametrize("shape", [WHOLE_FRAME, PARTIAL, SINGLE_BEAT, Shape(64, 8, 8, 64, 32, 1)], ids=str)
+def test_verilator_lint_has_nothing_to_say(shape: Shape) -> None:
+    root = find_verilator()
+    parameters = [f"-G{name}={value}" for name, value in asdict(shape).items()]
+    files = [str(ROOT / "rtl" / f"{name}.sv") for name in LIBRARY]
+    done = subprocess.run(
+        [str(root / "bin" / "verilator_bin"), "--lint-only", "-Wall", "--top", "qnn_shell", *parameters, *files],
+        env={**os.environ, "VERILATOR_ROOT": str(root)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_input_waits_for_the_tlast_queue_and_marks_read_in_order(tmp_path: Path) -> None:

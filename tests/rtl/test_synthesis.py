@@ -44,9 +44,7 @@ CASES = (
 def test_yosys_takes_it(case: Case, tmp_path: Path) -> None:
     for name, words in case.tables.items():
         (tmp_path / name).write_text("".join(f"{word:x}\n" for word in words), encoding="utf-8")
-    found = synthesize(
-        sources(), case.module, parameters=case.parameters, data_dir=tmp_path if case.tables else None
-    )
+    found = synthesize(sources(), case.module, parameters=case.parameters, data_dir=tmp_path if case.tables else None)
     if case.module == "qnn_logits":
         assert found.lut == 0
     else:

@@ -24,6 +24,9 @@ from qnn_hw.ir.ops.matvec import MatVec
 from qnn_hw.ir.ops.max_pool import MaxPool
 from qnn_hw.ir.ops.threshold import Threshold
 
+_RISING = ("scale", "bias")
+"""Operations that rise in every channel, whatever their weights: scales are positive."""
+
 HOST_QUANTIZER = "host_quantizer"
 """Name of the threshold on raw samples that the driver runs; its output is what the hardware receives."""
 
@@ -149,10 +152,22 @@ def _identifier(name: str) -> str:
     return plain if re.match(r"[A-Za-z_]", plain) else f"_{plain}"
 
 
+def _count_moves(stages: list[ChainStage]) -> int:
+    """Return how many pools and flattens stand before the first float operation."""
+    floats = [i for i, stage in enumerate(stages) if isinstance(stage, FloatStage)]
+    return floats[0] if floats else len(stages)
+
+
 def _chain(builder: _Builder, layer: str, stages: list[Stage], reach: Reach) -> Chain:
-    """Gather what follows an integer tensor; a quantizer must end the float operations (checked where codes are read)."""
-    members: tuple[ChainStage, ...] = tuple(s for s in stages if isinstance(s, (FloatStage, FlattenStage, PoolStage)))
-    return Chain(layer, members, builder.kind.channels, len(builder.kind.shape) + 1, reach)
+    """Gather what follows an integer tensor, pools moved before the scale and bias: both rise, so the maximum commutes."""
+    members: list[ChainStage] = []
+    for stage in stages:
+        if isinstance(stage, PoolStage):
+            falling = [isinstance(m, FloatStage) and m.operation not in _RISING for m in members]
+            members.insert(_count_moves(members) if not any(falling) else len(members), stage)
+        elif isinstance(stage, (FloatStage, FlattenStage)):
+            members.append(stage)
+    return Chain(layer, tuple(members), builder.kind.channels, len(builder.kind.shape) + 1, reach)
 
 
 def _emit_samples(builder: _Builder, stages: list[Stage], reach: Reach, last: bool) -> None:

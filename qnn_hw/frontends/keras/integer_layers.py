@@ -37,7 +37,7 @@ class IntegerMap(keras.layers.Layer):
     """
 
     def __init__(self, factor: int = 1, summand: int = 0, sample_dtype: str = "u8", **kwargs: Any) -> None:
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{"trainable": False, **kwargs})
         self.factor, self.summand, self.sample_dtype = int(factor), int(summand), sample_dtype
 
     def call(self, inputs: Any) -> Any:
@@ -68,7 +68,7 @@ class IntegerDense(keras.layers.Layer):
     """
 
     def __init__(self, units: int, weight_dtype: str, input_scale: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{"trainable": False, **kwargs})
         self.units, self.weight_dtype, self.input_scale = int(units), weight_dtype, float(input_scale)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -111,7 +111,7 @@ class IntegerConv2D(keras.layers.Layer):
         input_scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{"trainable": False, **kwargs})
         self.filters, self.weight_dtype = int(filters), weight_dtype
         self.kernel_size, self.strides, self.padding = tuple(kernel_size), tuple(strides), tuple(padding)
         self.pad_value, self.input_scale = int(pad_value), float(input_scale)
@@ -153,7 +153,7 @@ class Scale(keras.layers.Layer):
     """
 
     def __init__(self, size: int = 1, **kwargs: Any) -> None:
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{"trainable": False, **kwargs})
         self.size = int(size)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -174,7 +174,7 @@ class Bias(keras.layers.Layer):
     """y = x + bias, the bias of a dense or convolution layer as a layer of its own."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{"trainable": False, **kwargs})
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Create the summands (channels,), to be filled by `set_weights`."""
@@ -194,7 +194,7 @@ class Apply(keras.layers.Layer):
     """
 
     def __init__(self, function: Callable[[Any], Any] | dict[str, Any] | str, **kwargs: Any) -> None:
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{"trainable": False, **kwargs})
         if isinstance(function, dict | str):
             function = keras.saving.deserialize_keras_object(function)
         self.function: Callable[[Any], Any] = function

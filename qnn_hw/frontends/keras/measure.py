@@ -5,7 +5,6 @@ Nothing here knows what a layer computes. Where there are too many integers the 
 bisection, for chains of monotone operations only (`monotone`).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +75,7 @@ def to_codes(layer: str, values: npt.NDArray[Any], code: CodeType) -> npt.NDArra
     """Turn what a quantizer delivered into codes (bipolar: 0 or 1), same shape.
 
     Raises:
-        QnnError: for NaN, or a value that is no level of `code`.
+        QnnError: for a value, NaN included, that is no level of `code`.
     """
     if np.isnan(values).any():
         row, channel = (int(i) for i in np.argwhere(np.isnan(values))[0])
@@ -87,7 +86,7 @@ def to_codes(layer: str, values: npt.NDArray[Any], code: CodeType) -> npt.NDArra
     if code.bipolar:
         steps = (steps + 1) / 2
     result = np.rint(steps)
-    wrong = (np.abs(result - steps) > 1e-3) | (result < code.min_code) | (result > code.max_code)
+    wrong = ~(np.abs(result - steps) <= 1e-3) | (result < code.min_code) | (result > code.max_code)
     if wrong.any():
         raise QnnError(
             f"{layer}: the quantizer delivers {values[wrong][0]:g}, which is no level of its code type {code}"
@@ -146,6 +145,7 @@ def measure_steps(chain: Chain, low: int, high: int) -> Steps:
 
 def _try_all(chain: Chain, low: int, high: int) -> Steps:
     *before_pools, last = evaluate_all(chain)
+    _check_numbers(chain, np.broadcast_to(chain.reach.values()[:, None], last.shape), last)
     codes = _codes(chain, last)
     falling = _directions(chain, codes)
     counts = np.where(falling, high - codes, codes - low)
@@ -162,6 +162,15 @@ def _codes(chain: Chain, floats: FloatArray) -> npt.NDArray[np.int32]:
     if quantizer.code is None:
         raise QnnError(f"{chain.layer}: the chain behind it ends without a quantizer")
     return to_codes(quantizer.layer, floats, quantizer.code)
+
+
+def _check_numbers(chain: Chain, x: IntArray, floats: FloatArray) -> None:
+    if np.isnan(floats).any():
+        row, channel = (int(i) for i in np.argwhere(np.isnan(floats))[0])
+        raise QnnError(
+            f"{chain.quantizer.layer}: channel {channel} of {chain.layer} delivers NaN at accumulator {x[row, channel]}; "
+            "check the weights of the layers between them"
+        )
 
 
 def _thresholds(reach: Reach, index: IntArray) -> IntArray:
@@ -217,7 +226,9 @@ def _bisect(chain: Chain, low: int, high: int) -> Steps:
         )
     reach, n_levels = chain.reach, high - low
     ends = np.array([[reach.first], [reach.last]], np.int64)
-    floats = evaluate(chain, np.broadcast_to(ends, (2, chain.channels)))
+    ends = np.broadcast_to(ends, (2, chain.channels))
+    floats = evaluate(chain, ends)
+    _check_numbers(chain, ends, floats[-1])
     first, last = _codes(chain, floats[-1])
     falling = last < first
     levels = np.arange(1, n_levels + 1)[:, None]

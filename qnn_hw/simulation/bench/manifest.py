@@ -20,7 +20,8 @@
     }
 
 dtype: "u8" unsigned, "i9" signed, "i9.4" the same with 4 fraction bits, "b1" one bipolar bit (0 = -1, 1 = +1).
-`golden/<stream>.npy` holds integers (N, *shape); a bipolar stream may hold 0/1 or -1/+1. Other fields of the file are ignored here.
+`golden/<stream>.npy` holds integers (N, *shape); a bipolar stream may hold 0/1 or -1/+1.
+Other fields of the file are ignored here.
 """
 
 from __future__ import annotations
