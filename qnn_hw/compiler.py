@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`compile`: from a trained Keras model to an `Accelerator`."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -38,6 +39,9 @@ GOLDEN_FRAMES = 20
 """Frames whose every stream is stored with a build."""
 
 SHELL_VERSION = 1
+
+_ANY_CYCLES = 1e18
+"""Cycles a frame that every folding keeps; a target of almost zero frames a second asks for no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,7 @@ class ClassScores:
     first: int = 0
 
 
-def compile(  # noqa: A001  (the public name is qnn_hw.compile)
+def compile(
     model: "keras.Model | str | Path",
     board: str | Path = "pynq-z2",
     *,
@@ -241,8 +245,10 @@ def assemble(
     clock = board.clock_mhz if clock_mhz is None else clock_mhz
     if not 1 <= clock <= 1000:
         raise QnnError(f"clock_mhz={clock:g}: give a clock between 1 and 1000 MHz")
-    if target_fps is not None and target_fps <= 0:
+    if target_fps is not None and not 0 < target_fps < math.inf:
         raise QnnError(f"target_fps={target_fps:g}: give a rate above 0 frames a second")
+    if output not in OUTPUTS:
+        raise QnnError(f"output={output!r}: choose one of {', '.join(OUTPUTS)}")
     parts = partition(network)
     hardware = lower(parts.hardware)
     scores = _class_scores(hardware)
@@ -276,7 +282,7 @@ def _folding(graph: Graph, given: str | Path | Folding | None, target_fps: float
     unknown = named.keys() - {layer.name for layer in layers}
     if unknown:
         raise QnnError(f"folding: no layer is named {min(unknown)!r}; layers: {', '.join(x.name for x in layers)}")
-    cycles = int(clock_mhz * 1e6 / (target_fps or DEFAULT_TARGET_FPS))
+    cycles = int(min(clock_mhz * 1e6 / (target_fps or DEFAULT_TARGET_FPS), _ANY_CYCLES))
     by_rule = choose_folding(graph, cycles, skip=frozenset(named))
     return {layer.name: named.get(layer.name) or by_rule[layer.name] for layer in layers}
 
@@ -304,11 +310,14 @@ def as_integers(x: npt.NDArray[Any], kind: TensorType) -> IntArray:
         QnnError: for another shape, fractional samples, or samples outside the type.
     """
     x = np.asarray(x)
+    if x.dtype.kind not in "buif":
+        raise QnnError(f"data: samples are {x.dtype} values; give the raw {kind.dtype} samples")
     if x.shape[1:] == kind.shape[:-1] and kind.shape[-1] == 1:
         x = x[..., None]
     if x.shape[1:] != kind.shape:
         raise QnnError(f"data: samples have shape {x.shape[1:]}, the network takes {kind.shape}")
-    values = x.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # NaN and infinity are caught by the comparison
+        values = x.astype(np.int64)
     if not np.array_equal(values, x):
         raise QnnError(f"data: samples are not integers; give the raw {kind.dtype} samples, before any scaling")
     try:

@@ -70,9 +70,7 @@ def _run_net(net: DemoNet, path: Path, progress: Progress) -> dict[str, Any]:
     model = _trained(net.name, data, progress)
     progress(f"{net.name}: comparing Keras and accelerator on {len(data.x_test)} test images")
     samples = Samples(data.x_test, np.asarray(data.y_test, np.int64), "digits, test part")
-    accelerator = compile(
-        model, BOARD, target_fps=net.target_fps, calibration=samples, golden_frames=SIMULATED_IMAGES
-    )
+    accelerator = compile(model, BOARD, target_fps=net.target_fps, calibration=samples, golden_frames=SIMULATED_IMAGES)
     emulated = accelerator.emulate(data.x_test)
     keras_class = np.argmax(predict(accelerator.software_model, data.x_test), axis=1)
     accelerator.write(path)

@@ -16,6 +16,7 @@ from qnn_hw.boards import load_board
 from qnn_hw.build import write_build
 from qnn_hw.compiler import Accelerator, ClassScores, Golden
 from qnn_hw.emulator import execute
+from qnn_hw.errors import QnnError
 from qnn_hw.folding.slice import slice_layer
 from qnn_hw.ir.packing import wire_bits
 from qnn_hw.samples import Samples
@@ -98,9 +99,7 @@ def _simulate(
     chosen = scenarios or (SCENARIOS[:2] if long else SCENARIOS)
     frames = images or facts["golden"]["frames"]
     progress(f"simulating {frames} frames of {interval:,} cycles")
-    verdict = simulate(
-        path, frames=frames, seed=seed, scenarios=chosen, wave=wave, opt="fast" if long else "quick"
-    )
+    verdict = simulate(path, frames=frames, seed=seed, scenarios=chosen, wave=wave, opt="fast" if long else "quick")
     return with_prediction(verdict.to_dict(), interval)
 
 
@@ -109,7 +108,7 @@ def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelera
     inside = [op for op in build.graph.ops if op.layer == layer]
     source = inside[0].inputs[0] if inside else next(iter(build.graph.inputs))
     part = slice_layer(build.graph, layer, width // wire_bits(build.graph.types[source].dtype.bits))
-    codes = np.load(build.path / "golden" / "input.npy")
+    codes = _golden_input(build.path / "golden" / "input.npy")
     kind = next(iter(build.graph.inputs.values()))
     tensors = execute(build.graph, kind.dtype.values(codes[:images]))
     samples = Samples(tensors[source], None, f"the golden stream {source}")
@@ -128,8 +127,21 @@ def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelera
     )
 
 
+def _golden_input(file: Path) -> npt.NDArray[Any]:
+    try:
+        codes: npt.NDArray[Any] = np.load(file, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise QnnError(f"{file}: missing or damaged ({error}); build again") from None
+    return codes
+
+
 def with_prediction(verdict: dict[str, Any], predicted: int) -> dict[str, Any]:
     """Add whether the measured frame interval agrees with the predicted one; a verdict that disagrees has failed."""
     measured = verdict["measured"].get("interval_cycles")
     agrees = measured is None or abs(measured - predicted) <= max(2, CYCLE_TOLERANCE * predicted)
-    return {**verdict, "predicted_interval_cycles": predicted, "interval_agrees": agrees, "passed": verdict["passed"] and agrees}
+    return {
+        **verdict,
+        "predicted_interval_cycles": predicted,
+        "interval_agrees": agrees,
+        "passed": verdict["passed"] and agrees,
+    }

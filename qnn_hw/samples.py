@@ -2,6 +2,7 @@
 """Samples a user gives, from memory or from `FILE.npz[:x,y]`, and the random ones used without any."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from qnn_hw.ir.graph import TensorType
 _SEED = 20260
 _X_KEYS = ("x_test", "x", "images")
 _Y_KEYS = ("y_test", "y", "labels")
+_NUMERIC = "buif"
+"""Kinds of NumPy types that count as numbers: bool, unsigned, integer, float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def load_samples(spec: str) -> Samples:
     """Read `FILE.npz` or `FILE.npz:x_key,y_key`; without keys x_test/y_test, x/y or images/labels are looked for.
 
     Raises:
-        QnnError: naming the file or the key that is missing.
+        QnnError: naming the file, the key that is missing, or what is wrong with its array.
     """
     name, separator, keys = spec.rpartition(":")
     path = Path(name if separator and name.endswith(".npz") else spec)
@@ -62,17 +65,29 @@ def load_samples(spec: str) -> Samples:
             raise QnnError(f"{path}: no array is named {key!r}; it holds {', '.join(arrays)}")
     if x_key is None:
         raise QnnError(f"{path}: which array holds the samples? it has {', '.join(arrays)}; give FILE.npz:x,y")
-    labels = None if y_key is None else np.asarray(arrays[y_key]).reshape(-1).astype(np.int64)
-    if labels is not None and len(labels) != len(arrays[x_key]):
-        raise QnnError(f"{path}: {len(arrays[x_key])} samples in {x_key} but {len(labels)} labels in {y_key}")
-    return Samples(arrays[x_key], labels, path.name)
+    x = arrays[x_key]
+    if x.dtype.kind not in _NUMERIC:
+        raise QnnError(f"{path}: {x_key} holds {x.dtype} values; samples are numbers")
+    if x.ndim == 0 or len(x) == 0:
+        raise QnnError(f"{path}: {x_key} has shape {x.shape}; give at least one sample, (N, ...)")
+    return Samples(x, None if y_key is None else _labels(path, y_key, arrays[y_key], x_key, len(x)), path.name)
+
+
+def _labels(path: Path, key: str, y: npt.NDArray[Any], x_key: str, count: int) -> npt.NDArray[np.int64]:
+    if y.size != count:
+        raise QnnError(f"{path}: {count} samples in {x_key} but {y.size} labels in {key}; labels are one class a sample")
+    if y.dtype.kind not in _NUMERIC or (y != np.floor(y)).any():
+        raise QnnError(f"{path}: the labels in {key} are no class indices ({y.dtype} values); give integers")
+    return y.reshape(-1).astype(np.int64)
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    if not path.exists():
+        raise QnnError(f"{path}: no such data file; give an .npz file, see numpy.savez")
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        raise QnnError(f"{path}: not an .npz file; write one with numpy.savez(file, x=samples, y=labels)")
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
-    except FileNotFoundError:
-        raise QnnError(f"{path}: no such data file") from None
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise QnnError(f"{path}: not an .npz file of plain arrays: {error}") from None
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise QnnError(f"{path}: not an .npz file of plain arrays ({error}); write it again") from None

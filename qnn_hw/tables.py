@@ -5,31 +5,49 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich import box
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-TEXT_WIDTH = 120
+TEXT_WIDTH = 100
+"""Columns of a table where there is no terminal to ask."""
+
+
+def print_parts(console: Console, *parts: RenderableType) -> None:
+    """Print tables and sentences, an empty line around each table; only a terminal gets its sentences broken."""
+    for part in parts:
+        if isinstance(part, str):
+            # Text, not a string: Rich would read [conv1] in a name or path as markup.
+            console.print(Text(part), highlight=False, soft_wrap=not console.is_terminal)
+        else:
+            console.print(part)
 
 
 def to_text(*parts: RenderableType) -> str:
-    """Render without colours, `TEXT_WIDTH` columns wide."""
-    console = Console(file=io.StringIO(), width=TEXT_WIDTH, force_terminal=False, color_system=None)
-    for part in parts:
-        console.print(part)
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    """Render without colours, tables `TEXT_WIDTH` columns wide."""
+    file = io.StringIO()
+    print_parts(Console(file=file, width=TEXT_WIDTH, force_terminal=False, color_system=None), *parts)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], footer: Sequence[Any] = ()) -> Table:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], footer: Sequence[Any] = ()) -> Group:
     """Make a table; numbers are right-aligned with thousands separators, the footer stands below a rule."""
-    drawn = Table(title=title, title_justify="left", show_footer=bool(footer))
-    cells = [[_cell(value) for value in row] for row in rows]
+    drawn = Table(show_footer=bool(footer), box=box.SIMPLE, pad_edge=False, show_edge=False)
     for i, column in enumerate(columns):
         values = [row[i] for row in rows if row[i] != ""]
         numeric = bool(values) and all(isinstance(value, int | float) for value in values)
-        drawn.add_column(column, justify="right" if numeric else "left", footer=_cell(footer[i]) if footer else "")
-    for row in cells:
-        drawn.add_row(*row)
-    return drawn
+        drawn.add_column(
+            Text(column),
+            justify="right" if numeric else "left",
+            footer=Text(_cell(footer[i]) if footer else ""),
+            no_wrap=numeric,
+            overflow="fold",  # an unusually long name goes on in the next line; nothing is cut off
+        )
+    for row in rows:
+        drawn.add_row(*(Text(_cell(value)) for value in row))
+    # Rich would break a title at the width of its table.
+    return Group(Text(title, "bold"), "", drawn, "")
 
 
 def _cell(value: Any) -> str:
@@ -44,7 +62,9 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-LAYER_COLUMNS = ("layer", "kind", "output", "in", "weight", "acc", "out", "MACs", "PE", "SIMD", "cycles")
+LAYER_COLUMNS = (
+    *("layer", "kind", "shape", "in", "weight", "acc", "out", "MACs", "weight bits", "PE", "SIMD", "cycles"),
+)
 _LAYER_KEYS = (
     "layer",
     "kind",
@@ -54,18 +74,19 @@ _LAYER_KEYS = (
     "accumulator_dtype",
     "output_dtype",
     "macs",
+    "weight_bits",
     "pe",
     "simd",
     "cycles",
 )
 
 
-def layer_table(manifest: Mapping[str, Any]) -> Table:
+def layer_table(manifest: Mapping[str, Any]) -> Group:
     """Return the table of layers of a build (`qnn.json`)."""
     rows = [[layer[key] for key in _LAYER_KEYS] for layer in manifest["layers"]]
-    macs = sum(layer["macs"] for layer in manifest["layers"])
+    macs, bits = (sum(layer[key] for layer in manifest["layers"]) for key in ("macs", "weight_bits"))
     predicted = manifest["predicted"]["interval_cycles"]
-    footer = ("total", "", "", "", "", "", "", macs, "", "", predicted)
+    footer = ("total", "", "", "", "", "", "", macs, bits, "", "", predicted)
     title = f"{manifest['name']} on {manifest['board']} at {manifest['clock_mhz']:g} MHz"
     return table(title, LAYER_COLUMNS, rows, footer)
 
@@ -73,12 +94,16 @@ def layer_table(manifest: Mapping[str, Any]) -> Table:
 def throughput_lines(manifest: Mapping[str, Any]) -> str:
     """Return the sentences below the table of layers."""
     predicted, golden = manifest["predicted"], manifest["golden"]
-    return (
-        f"predicted: a frame every {predicted['interval_cycles']:,} cycles = {predicted['frames_per_s']:,.0f} frames/s, "
-        f"limited by {predicted['limiting_stage']}\n"
-        f"golden vectors: {golden['frames']} frames, {golden['source']}; decisions that differ between the model as it "
-        f"came and the prepared one: {golden['decisions_that_differ']} of {golden['compared_with_original_model']}\n"
-        f"graph hash: {manifest['graph_hash']}"
+    return "\n".join(
+        [
+            f"predicted: a frame every {predicted['interval_cycles']:,} cycles = {predicted['frames_per_s']:,.0f} "
+            f"frames/s, limited by {predicted['limiting_stage']}",
+            f"golden vectors: {golden['frames']} frames, {golden['source']}",
+            f"decisions changed by preparing the model: {golden['decisions_that_differ']} of "
+            f"{golden['compared_with_original_model']}",
+            *(f"note: {note}" for note in manifest.get("notes", ())),
+            f"graph hash: {manifest['graph_hash']}",
+        ]
     )
 
 
@@ -93,8 +118,11 @@ def verdict_parts(verdict: Mapping[str, Any]) -> list[RenderableType]:
         ["pass" if item["passed"] else "FAIL", item["name"], "\n".join(_finding(f) for f in item["findings"])]
         for item in verdict["scenarios"]
     ]
+    # Without findings there is no column for them.
+    n_columns = 3 if any(item["findings"] for item in verdict["scenarios"]) else 2
+    title = f"{verdict['name']}: {verdict['frames']} frames in cocotb"
     parts: list[RenderableType] = [
-        table(f"{verdict['name']}: {verdict['frames']} frames in cocotb", ("", "scenario", "findings"), rows)
+        table(title, ("", "scenario", "findings")[:n_columns], [row[:n_columns] for row in rows])
     ]
     measured = verdict["measured"]
     if "interval_cycles" in measured:

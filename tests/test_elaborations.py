@@ -49,9 +49,7 @@ ELABORATIONS = {
     "dense-signed-input": Elaboration(Net((24,), dense=(8,), input_dtype=DataType(5, signed=True), centred=False)),
     "dense-logits": Elaboration(Net((24,), dense=(8,), classes=7), output="logits"),
     "dense-128bit-dma": Elaboration(Net((40,), dense=(16,), classes=6), 1_000_000, board="zcu104"),
-    "dense-rank-table": Elaboration(
-        Net((12,), dense=(10,), classes=5, input_dtype=BIPOLAR, centred=False, ranks=True)
-    ),
+    "dense-rank-table": Elaboration(Net((12,), dense=(10,), classes=5, input_dtype=BIPOLAR, centred=False, ranks=True)),
     "conv-valid": Elaboration(Net((7, 6, 2), (Conv(4), Conv(6, kernel=(2, 3))), (8,), classes=4)),
     "conv-zero-padded-8bit": Elaboration(Net((6, 5, 3), (Conv(4, same=True),), classes=4)),
     "conv-zero-padded-bipolar": Elaboration(Net((6, 6, 1), (Conv(4), Conv(6, same=True)), classes=4)),
@@ -65,7 +63,9 @@ ELABORATIONS = {
         Net((9, 8, 2), (Conv(4, strides=(2, 2), same=True), Conv(4, kernel=(2, 2), strides=(1, 2))), classes=3)
     ),
     "conv-stride-skips-rows": Elaboration(Net((10, 9, 1), (Conv(4, kernel=(2, 2), strides=(3, 3)),), classes=3)),
-    "conv-1x1": Elaboration(Net((4, 4, 8), (Conv(6, kernel=(1, 1)), Conv(4, kernel=(1, 1), strides=(2, 2))), classes=3)),
+    "conv-1x1": Elaboration(
+        Net((4, 4, 8), (Conv(6, kernel=(1, 1)), Conv(4, kernel=(1, 1), strides=(2, 2))), classes=3)
+    ),
     "pool-before-threshold": Elaboration(Net((8, 8, 2), (Conv(4, pool=(2, 2)), Conv(6, same=True)), (8,), classes=4)),
     "pool-overlapping-same": Elaboration(
         Net((7, 7, 2), (Conv(4, same=True, pool=(3, 3), pool_same=True),), classes=4), 30_000

@@ -50,9 +50,7 @@ def layer_rows(graph: Graph) -> list[LayerRow]:
 def _row(op: MatVec | Pool, graph: Graph, cycles: int) -> LayerRow:
     x, y = graph.types[op.inputs[0]], graph.types[op.outputs[0]]
     if isinstance(op, Pool):
-        return LayerRow(
-            op.layer, "pool", y.shape, str(x.dtype), "", "", str(y.dtype), 0, 0, op.pe, op.pe, cycles
-        )
+        return LayerRow(op.layer, "pool", y.shape, str(x.dtype), "", "", str(y.dtype), 0, 0, op.pe, op.pe, cycles)
     rows, columns = graph.constants[op.weights].shape
     thresholds = [c for c in graph.consumers(op.outputs[0]) if isinstance(c, Threshold)]
     result = str(thresholds[0].dtype) if thresholds else str(y.dtype)

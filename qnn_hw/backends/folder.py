@@ -3,6 +3,7 @@
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,36 @@ from qnn_hw.ir import Graph, parse_graph
 
 SCHEMA = 1
 MANIFEST = "qnn.json"
+
+_NUMBER = (int, float)
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "graph_hash": str,
+    "board": str,
+    "clock_mhz": _NUMBER,
+    "dma_width_bits": int,
+    "output": str,
+    "n_classes": int,
+    "raw_input": dict,
+    "input": dict,
+    "result": dict,
+    "frame_beats_in": int,
+    "frame_beats_out": int,
+    "scores": dict,
+    "layers": list,
+    "streams": list,
+    "fifos": list,
+    "predicted": dict,
+    "golden": dict,
+    "tool_versions": dict,
+}
+_PREDICTED = {"interval_cycles": int, "limiting_stage": str, "frames_per_s": _NUMBER}
+_GOLDEN = {"source": str, "frames": int, "compared_with_original_model": int, "decisions_that_differ": int}
+_LAYER = {
+    **dict.fromkeys(("layer", "kind", "input_dtype", "weight_dtype", "accumulator_dtype", "output_dtype"), str),
+    **dict.fromkeys(("macs", "weight_bits", "pe", "simd", "cycles"), int),
+    "output": list,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +69,77 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Return the content of `qnn.json` of the build in `path`.
 
     Raises:
-        QnnError: if `path` is no build of this schema.
+        QnnError: if `path` is no build of this schema, or the file lacks what this version reads.
     """
+    if path.suffix == ".keras":
+        raise QnnError(f"{path}: is a model, not a build; `qnn-hw build {path}` makes the build, give its folder here")
+    if path.is_file():
+        raise QnnError(f"{path}: is a file; give the folder that `qnn-hw build` wrote")
     file = path / MANIFEST
-    if not file.is_file():
-        raise QnnError(f"{path}: no build here ({MANIFEST} is missing); make one with `qnn-hw build`")
+    if not path.is_dir():
+        raise QnnError(f"{path}: no such folder; make a build with `qnn-hw build`")
     try:
-        content = json.loads(file.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise QnnError(f"{path}: no build here ({MANIFEST} is missing); make one with `qnn-hw build`") from None
+    except OSError as error:
+        raise QnnError(f"{file}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise QnnError(f"{file}: damaged ({error}); build again") from None
+    if not isinstance(content, dict):
+        raise QnnError(f"{file}: damaged (it holds no table); build again")
     if content.get("schema") != SCHEMA:
         raise QnnError(f"{file}: schema {content.get('schema')}, this version reads {SCHEMA}; build again")
+    _check(file, content, _FIELDS, "")
+    _check(file, content["predicted"], _PREDICTED, "predicted.")
+    _check(file, content["golden"], _GOLDEN, "golden.")
+    for i, layer in enumerate(content["layers"]):
+        _check(file, layer, _LAYER, f"layers[{i}].")
     return content
+
+
+def _check(file: Path, found: Any, expected: Mapping[str, type | tuple[type, ...]], where: str) -> None:
+    for key, kind in expected.items():
+        if not isinstance(found, dict) or key not in found:
+            raise QnnError(f"{file}: damaged (the field {where}{key} is missing); build again")
+        if not isinstance(found[key], kind) or isinstance(found[key], bool):
+            raise QnnError(f"{file}: damaged (the field {where}{key} is {found[key]!r}); build again")
 
 
 def read_build(path: Path) -> Build:
     """Read a build folder.
 
     Raises:
-        QnnError: if it is incomplete or damaged.
+        QnnError: if it is incomplete or damaged, naming the file.
     """
     content = read_manifest(path)
+    constants = _constants(path / "constants.npz")
+    graph = _graph(path / "graph.txt", constants)
+    host_file = path / "host.txt"
+    return Build(path, content, graph, _graph(host_file, constants) if host_file.is_file() else None)
+
+
+def _constants(file: Path) -> dict[str, Any]:
     try:
-        with np.load(path / "constants.npz") as file:
-            constants = {key: file[key] for key in file.files}
-        host_file = path / "host.txt"
-        graph = parse_graph((path / "graph.txt").read_text(), constants)
-        host = parse_graph(host_file.read_text(), constants) if host_file.is_file() else None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise QnnError(f"{path}: damaged build ({error}); build again") from None
-    return Build(path, content, _only_its_constants(graph), host and _only_its_constants(host))
+        with np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(file, error) from None
 
 
-def _only_its_constants(graph: Graph) -> Graph:
-    return graph.with_ops(graph.ops)
+def _graph(file: Path, constants: Mapping[str, Any]) -> Graph:
+    try:
+        graph = parse_graph(file.read_text(encoding="utf-8"), constants)
+    except QnnError as error:
+        raise QnnError(f"{file}: {error}; build again") from None
+    except KeyError as error:
+        # The types of the tensors follow from the constants.
+        raise QnnError(f"{file}: damaged (it refers to {error}, which is not there); build again") from None
+    except (OSError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError) as error:
+        raise _damaged(file, error) from None
+    return graph.with_ops(graph.ops)  # only its own constants
+
+
+def _damaged(file: Path, error: Exception) -> QnnError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+    return QnnError(f"{file}: missing or damaged ({' '.join(reason.split())}); build again")

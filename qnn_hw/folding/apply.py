@@ -45,7 +45,9 @@ def fold(graph: Graph, folding: Folding, input_lanes: int) -> Graph:
         builder.add(op)
     builder.finish()
     name, kind = next(iter(graph.inputs.items()))
-    return Graph(graph.name, {name: replace(kind, lanes=input_lanes)}, tuple(builder.ops), builder.outputs, graph.constants)
+    return Graph(
+        graph.name, {name: replace(kind, lanes=input_lanes)}, tuple(builder.ops), builder.outputs, graph.constants
+    )
 
 
 @dataclass
@@ -124,13 +126,17 @@ class _Builder:
     def _converter(self, op: Op, lanes: int) -> None:
         stream = self._free(f"{self.current}_x{lanes}")
         self.ops.append(
-            WidthConverter(name=f"{stream}_converter", layer=op.layer, inputs=(self.current,), outputs=(stream,), lanes=lanes)
+            WidthConverter(
+                name=f"{stream}_converter", layer=op.layer, inputs=(self.current,), outputs=(stream,), lanes=lanes
+            )
         )
         self.current, self.lanes = stream, lanes
 
     def _queue(self, op: Op, depth: int) -> None:
         stream = self._free(f"{self.current}_queued")
-        self.ops.append(Fifo(name=f"{op.name}_fifo", layer=op.layer, inputs=(self.current,), outputs=(stream,), depth=depth))
+        self.ops.append(
+            Fifo(name=f"{op.name}_fifo", layer=op.layer, inputs=(self.current,), outputs=(stream,), depth=depth)
+        )
         self.current = stream
 
     def _free(self, name: str) -> str:

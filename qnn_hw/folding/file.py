@@ -35,9 +35,11 @@ def read_folding(path: Path, layers: list[FoldableLayer]) -> dict[str, LayerFold
         QnnError: for text that is no TOML, an unknown layer or key, or a folding that does not fit its layer.
     """
     try:
-        tables = tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise QnnError(f"{path}: no such folding file") from None
+    except OSError as error:
+        raise QnnError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise QnnError(f"{path}: not a folding file: {error}") from None
     by_name = {layer.name: layer for layer in layers}
@@ -57,7 +59,9 @@ def _layer(path: Path, name: str, table: object, layer: FoldableLayer) -> LayerF
             raise QnnError(f"{path}: [{name}] has no key {key!r}; nearest: {nearest(key, list(_KEYS))}")
         if type(value) is not _KEYS[key]:
             raise QnnError(f"{path}: [{name}] {key} = {value!r}; expected {_KEYS[key].__name__}")
-    missing = {"pe"} - table.keys() if "simd" not in table and layer.op.keyword == "pool" else {"pe", "simd"} - table.keys()
+    missing = (
+        {"pe"} - table.keys() if "simd" not in table and layer.op.keyword == "pool" else {"pe", "simd"} - table.keys()
+    )
     if missing:
         raise QnnError(f"{path}: [{name}] lacks {' and '.join(sorted(missing))}")
     folding = LayerFolding(**{"simd": table["pe"], **table})

@@ -90,7 +90,9 @@ class FoldableLayer:
                 f"{self.name}: weight_memory={folding.weight_memory!r}; allowed: {', '.join(WEIGHT_MEMORIES)}"
             )
         if folding.fifo_depth == 1 or folding.fifo_depth < 0:
-            raise QnnError(f"{self.name}: fifo_depth={folding.fifo_depth}; a queue holds at least 2 beats (0: automatic)")
+            raise QnnError(
+                f"{self.name}: fifo_depth={folding.fifo_depth}; a queue holds at least 2 beats (0: automatic)"
+            )
 
     @property
     def _is_pool(self) -> bool:

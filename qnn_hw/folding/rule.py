@@ -7,7 +7,7 @@ from qnn_hw.ir.graph import Graph
 from qnn_hw.ir.ops.pool import Pool
 
 PE_OVERHEAD_LANES = 16
-"""Cost of a PE beyond its lanes (accumulator, threshold, control), in lanes: 44 LUT fitted by BISMO at 2-3 LUT a lane."""
+"""Cost of a PE beyond its lanes (accumulator, threshold, control), in lanes: BISMO fits 44 LUT, at 2-3 LUT a lane."""
 
 
 def choose_folding(graph: Graph, target_cycles: int, skip: frozenset[str] = frozenset()) -> Folding:
@@ -25,7 +25,8 @@ def choose_folding(graph: Graph, target_cycles: int, skip: frozenset[str] = froz
     Raises:
         QnnError: naming the layer whose fastest folding is too slow.
     """
-    return {layer.name: _choose(layer, target_cycles, _input_bits(layer, graph)) for layer in foldable_layers(graph) if layer.name not in skip}
+    layers = [layer for layer in foldable_layers(graph) if layer.name not in skip]
+    return {layer.name: _choose(layer, target_cycles, _input_bits(layer, graph)) for layer in layers}
 
 
 def _input_bits(layer: FoldableLayer, graph: Graph) -> int:
@@ -41,7 +42,7 @@ def _choose(layer: FoldableLayer, target_cycles: int, bits: int) -> LayerFolding
             f"{layer.name}: the target allows {target_cycles} cycles a frame, its fastest folding takes {fastest}; "
             f"lower target_fps or raise clock_mhz"
         )
-    pe, simd = min(fitting, key=lambda pair: (_cost(*pair, bits), layer.cycles(*pair), pair))
+    pe, simd = min(fitting, key=lambda pair: (_cost(pair[0], pair[1], bits), layer.cycles(*pair), pair))
     return LayerFolding(pe, simd)
 
 

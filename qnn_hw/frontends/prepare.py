@@ -29,6 +29,4 @@ def prepare(
     """
     from qnn_hw.frontends.keras import prepare as prepare_stages
 
-    return prepare_stages(
-        model, input_dtype=input_dtype, input_scale=input_scale, input_offset=input_offset
-    ).model
+    return prepare_stages(model, input_dtype=input_dtype, input_scale=input_scale, input_offset=input_offset).model

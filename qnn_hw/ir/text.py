@@ -79,7 +79,11 @@ def parse_graph(text: str, constants: Constants) -> Graph:
     """
     import qnn_hw.ir.ops  # noqa: F401  (fills the registry)
 
-    name, inputs, ops, outputs, declared = "", {}, [], [], {}
+    name = ""
+    inputs: dict[str, TensorType] = {}
+    ops: list[Op] = []
+    outputs: list[str] = []
+    declared: dict[str, TensorType] = {}
     for number, line in enumerate(text.splitlines(), 1):
         word, _, rest = line.partition(" ")
         if word == "graph":

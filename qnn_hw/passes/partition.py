@@ -29,6 +29,8 @@ def partition(graph: Graph) -> Partition:
     if not isinstance(first, Threshold):
         return Partition(None, graph)
     (cut,) = first.outputs
-    host = Graph(f"{graph.name}_host", graph.inputs, (first,), (cut,), {k: graph.constants[k] for k in first.constant_names()})
+    host = Graph(
+        f"{graph.name}_host", graph.inputs, (first,), (cut,), {k: graph.constants[k] for k in first.constant_names()}
+    )
     rest = Graph(graph.name, {cut: graph.types[cut]}, graph.ops[1:], graph.outputs, graph.constants)
     return Partition(host, rest.with_ops(rest.ops))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from qnn_hw.ir.datatype import DataType, IntArray
-from qnn_hw.ir.graph import ConstRef, Graph, Op
+from qnn_hw.ir.graph import ConstRef, Graph
 from qnn_hw.ir.ops.conv2d import Conv2D
 from qnn_hw.ir.ops.matvec import Domain, MatVec
 from qnn_hw.ir.ops.threshold import Threshold
@@ -35,7 +35,6 @@ def rising_thresholds(graph: Graph) -> Graph:
         constants[op.thresholds] = _mirror(constants[op.thresholds], falling, accumulator)
         ops[i] = replace(op, falling=ConstRef(""))
     return graph.with_ops(tuple(ops), constants)
-
 
 
 def _can_negate(weights: IntArray, dtype: DataType) -> bool:

@@ -315,8 +315,26 @@ def test_a_prepared_model_is_its_own_prepared_model(tmp_path: Any) -> None:
     np.testing.assert_array_equal(predict(first.prepared.model, x), predict(second.prepared.model, x))
 
 
+def test_many_accumulators_are_bisected() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((400,)),
+            keras.layers.Rescaling(1 / 255),
+            QuantDense(8, **WEIGHTS_ONLY),
+            BN(),
+            QuantDense(3, **BINARY),
+        ]
+    )
+    disturb(model, 2)
+    converted = convert(model)
+    assert converted.graph.types["quant_dense_acc"].dtype.bits == 18
+    check(model, converted, n=200)
+
+
 def test_batch_size_does_not_matter() -> None:
-    model = keras.Sequential([keras.Input((33,), dtype="uint8"), QuantDense(9, **WEIGHTS_ONLY), BN(), QuantDense(3, **BINARY)])
+    model = keras.Sequential(
+        [keras.Input((33,), dtype="uint8"), QuantDense(9, **WEIGHTS_ONLY), BN(), QuantDense(3, **BINARY)]
+    )
     disturb(model, 0)
     prepared = prepare(model)
     x = np.random.default_rng(0).integers(0, 256, (70, 33))

@@ -57,7 +57,11 @@ def test_steps_equal_the_layers_and_bisection(monkeypatch: Any, reach: Reach, mo
 def test_flips_of_bisection_keep_the_pooled_result(monkeypatch: Any) -> None:
     """Constant channels may be flipped or not; in all others both methods agree."""
     chain = Chain(
-        "fc", (batch_normalization(64, 1), POOL, batch_normalization(64, 2), quantizer(SteSign())), 64, 4, Reach(-40, 40)
+        "fc",
+        (batch_normalization(64, 1), POOL, batch_normalization(64, 2), quantizer(SteSign())),
+        64,
+        2,
+        Reach(-40, 40),
     )
     tried = measure_steps(chain, 0, 1)
     monkeypatch.setattr(measure, "EXHAUSTIVE_LIMIT", 0)
@@ -108,7 +112,8 @@ def test_too_many_values_for_an_unknown_operation() -> None:
     with pytest.raises(QnnError) as error:
         measure_steps(chain, 0, 1)
     assert str(error.value) == (
-        "act: fc1 has 100001 possible accumulators, more than 65536 can be tried only for operations known to be monotone, "
+        "act: fc1 has 100001 possible accumulators, more than 65536 can be tried only for operations known to "
+        "be monotone, "
         "and tanh is not; use relu, hard_tanh or fewer inputs"
     )
 

@@ -57,11 +57,11 @@ def test_batch_normalization(seed: int, reach: Reach) -> None:
 
 
 def test_a_curve_needs_a_rank_table() -> None:
-    case = chain(lambda x: x * abs(x), 2, Reach(-5, 5, 2))
-    tilted = chain(lambda x: x * abs(x) * np.array([1.0, 1.7], np.float32), 2, Reach(-5, 5, 2))
+    case = chain(lambda x: x * abs(x), 2, Reach(-31, 31, 2))
+    tilted = chain(lambda x: x * abs(x) * np.array([1.0, 1.7], np.float32), 2, Reach(-31, 31, 2))
     found = exact_scores(tilted)
     assert isinstance(found, RankTable)
-    assert found.ranks.shape == (2, 11)
+    assert found.ranks.shape == (2, 63)
     check(found, tilted)
     check(exact_scores(case), case)
 

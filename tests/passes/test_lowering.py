@@ -88,9 +88,10 @@ def test_graph_hash_sees_one_weight_and_no_name() -> None:
     flipped = dict(graph.constants)
     flipped["fc0.weights"] = flipped["fc0.weights"].copy()
     flipped["fc0.weights"][3, 5] *= -1
-    renamed = parse_graph(print_graph(graph).replace("conv0", "first"), graph.constants | {
-        key.replace("conv0", "first"): value for key, value in graph.constants.items()
-    })
+    renamed = parse_graph(
+        print_graph(graph).replace("conv0", "first"),
+        graph.constants | {key.replace("conv0", "first"): value for key, value in graph.constants.items()},
+    )
     assert hash_graph(graph.with_ops(graph.ops, flipped)) != hash_graph(graph)
     assert hash_graph(renamed) == hash_graph(graph)
     assert hash_graph(graph, "clock 100") != hash_graph(graph, "clock 200")

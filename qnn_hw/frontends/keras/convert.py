@@ -159,7 +159,8 @@ def _count_moves(stages: list[ChainStage]) -> int:
 
 
 def _chain(builder: _Builder, layer: str, stages: list[Stage], reach: Reach) -> Chain:
-    """Gather what follows an integer tensor, pools moved before the scale and bias: both rise, so the maximum commutes."""
+    """Gather what follows an integer tensor, pools moved before the scale and bias: both rise, so the maximum "
+    "commutes."""
     members: list[ChainStage] = []
     for stage in stages:
         if isinstance(stage, PoolStage):
@@ -210,7 +211,7 @@ def _emit_chain(builder: _Builder, chain: Chain, output: str, host: bool = False
     if not floats:
         _emit_moves(builder, chain.stages, ())
         return
-    # Pools before the first float operation see accumulators; flattens are moved behind the threshold, which is the same
+    # Pools before the first float operation see accumulators; flattens move behind the threshold, which is the same
     # for every pixel.
     pools = [i for i, stage in enumerate(chain.stages[: floats[0]]) if isinstance(stage, PoolStage)]
     start = pools[-1] + 1 if pools else 0
@@ -295,7 +296,8 @@ def _emit_scores(builder: _Builder, chain: Chain) -> None:
     _emit_moves(builder, chain.stages, ())
     if builder.kind.pixels != 1:
         raise QnnError(
-            f"{chain.layer}: the model ends in a map of shape {builder.kind.shape}; end it in a QuantDense, or a convolution "
+            f"{chain.layer}: the model ends in a map of shape {builder.kind.shape}; end it in a QuantDense, or "
+            "a convolution "
             "with one output pixel, that has one score a class"
         )
     if chain.channels < 2:

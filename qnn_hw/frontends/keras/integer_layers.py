@@ -196,8 +196,9 @@ class Apply(keras.layers.Layer):
     def __init__(self, function: Callable[[Any], Any] | dict[str, Any] | str, **kwargs: Any) -> None:
         super().__init__(**{"trainable": False, **kwargs})
         if isinstance(function, dict | str):
-            function = keras.saving.deserialize_keras_object(function)
-        self.function: Callable[[Any], Any] = function
+            self.function: Callable[[Any], Any] = keras.saving.deserialize_keras_object(function)
+        else:
+            self.function = function
 
     def call(self, inputs: Any) -> Any:
         """Same shape."""

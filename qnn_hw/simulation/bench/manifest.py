@@ -44,7 +44,10 @@ def read_manifest(path: Path) -> Manifest:
     """Return the manifest in `path`; a missing file or field raises `SimulationError` naming it."""
     if not path.is_file():
         raise SimulationError(f"{path}: no such file; a build folder has it at its top")
-    data = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SimulationError(f"{path}: damaged ({error}); build again") from error
     if data.get("schema") != SCHEMA:
         raise SimulationError(f"{path}: schema is {data.get('schema')!r}, this bench reads {SCHEMA}: build again")
     try:

@@ -55,7 +55,10 @@ def read_golden(folder: Path, stream: Stream, n_frames: int) -> npt.NDArray[np.i
     path = folder / f"{stream.name}.npy"
     if not path.is_file():
         raise SimulationError(f"stream {stream.name}: {path} is missing; build again")
-    array = np.load(path, allow_pickle=False)
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (EOFError, ValueError) as error:
+        raise SimulationError(f"stream {stream.name}: {path} is damaged ({error}); build again") from error
     if array.ndim == 0 or array[0].size != stream.n_elements:
         raise SimulationError(
             f"stream {stream.name}: {path} has shape {array.shape}, expected (N, {', '.join(map(str, stream.shape))})"

@@ -369,7 +369,11 @@ def _run_tool(command: Sequence[str], problem: str, env: Mapping[str, str] | Non
 
 
 def _output(command: Sequence[str], env: Mapping[str, str] | None = None) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **(env or {})}).stdout
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **(env or {})})
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SimulationError(f"simulation: {command[0]} does not start ({error}); install it again") from error
+    return done.stdout
 
 
 def _tail(text: str, n_lines: int = 40) -> str:

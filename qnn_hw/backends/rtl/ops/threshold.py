@@ -21,7 +21,9 @@ def threshold(op: Op, graph: Graph) -> Instance:
     """
     assert isinstance(op, Threshold)
     if op.falling:
-        raise QnnError(f"{op.layer}: a channel falls and its weights cannot be negated; the RTL library compares with >=")
+        raise QnnError(
+            f"{op.layer}: a channel falls and its weights cannot be negated; the RTL library compares with >="
+        )
     x = graph.types[op.inputs[0]]
     low, high = x.dtype.minimum, x.dtype.maximum
     source = graph.producer(op.inputs[0])
