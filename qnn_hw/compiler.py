@@ -50,15 +50,15 @@ class Golden:
 
     Attributes:
         samples: raw input, (N, *shape), with labels if known.
-        keras_class: (N,) class decided by the prepared Keras model.
+        keras_class: (N,) class decided by the prepared Keras model; None without Keras.
         disagreements: decisions, of all samples given, that differ between the model as it came and the prepared one.
         compared: number of samples given.
     """
 
     samples: Samples
-    keras_class: npt.NDArray[np.int64]
-    disagreements: int
-    compared: int
+    keras_class: npt.NDArray[np.int64] | None = None
+    disagreements: int = 0
+    compared: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,16 @@ class Accelerator:
         result = execute_packed(self.graph, self.core_input(x))
         return result[:, 0] if self.output == "class" else result
 
+    def with_samples(self, samples: Samples) -> "Accelerator":
+        """Return the accelerator with other golden samples, decided by Keras if the software model is at hand.
+
+        Raises:
+            QnnError: as `core_input`.
+        """
+        values = as_integers(samples.x, self.input_type)
+        classes = None if self.software_model is None else _keras_class(self.software_model, values)
+        return replace(self, golden=Golden(samples, classes))
+
     def summary(self) -> str:
         """Return the table of layers and the predicted throughput as text."""
         from qnn_hw.build import manifest
@@ -153,11 +163,11 @@ class Accelerator:
 
         return write_build(self, Path(path))
 
-    def simulate(self, x: npt.NDArray[Any] | None = None, **options: Any) -> dict[str, Any]:
+    def simulate(self, x: npt.NDArray[Any] | None = None) -> dict[str, Any]:
         """Simulate raw samples (default: the golden ones) in cocotb; see `qnn_hw.proof.simulate_accelerator`."""
         from qnn_hw.proof import simulate_accelerator
 
-        return simulate_accelerator(self, x, **options)
+        return simulate_accelerator(self, x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +211,7 @@ def compile(
     Raises:
         QnnError: naming the layer or option at fault.
     """
-    from qnn_hw.frontends.keras import convert, disagreements, load_model, predict
+    from qnn_hw.frontends.keras import convert, disagreements, load_model
 
     if isinstance(model, str | Path):
         model = load_model(model)
@@ -213,8 +223,7 @@ def compile(
     values = as_integers(samples.x, raw_type)
     differing = disagreements(model, result.prepared, values) if len(values) else 0
     stored = samples.first(golden_frames)
-    classes = np.argmax(predict(result.prepared.model, values[:golden_frames]).reshape(len(stored.x), -1), axis=1)
-    golden = Golden(stored, classes.astype(np.int64), differing, len(values))
+    golden = Golden(stored, _keras_class(result.prepared.model, values[:golden_frames]), differing, len(values))
     accelerator = assemble(
         result.graph,
         load_board(board),
@@ -225,6 +234,12 @@ def compile(
         golden=golden,
     )
     return replace(accelerator, software_model=result.prepared.model, notes=result.notes)
+
+
+def _keras_class(software_model: Any, values: IntArray) -> npt.NDArray[np.int64]:
+    from qnn_hw.frontends.keras import predict
+
+    return np.argmax(predict(software_model, values).reshape(len(values), -1), axis=1).astype(np.int64)
 
 
 def assemble(

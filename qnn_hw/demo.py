@@ -75,7 +75,7 @@ def _run_net(net: DemoNet, path: Path, progress: Progress) -> dict[str, Any]:
     keras_class = np.argmax(predict(accelerator.software_model, data.x_test), axis=1)
     accelerator.write(path)
     progress(f"{net.name}: simulating {SIMULATED_IMAGES} images in cocotb")
-    verdict = simulate_build(path, images=SIMULATED_IMAGES, progress=lambda text: progress(f"{net.name}: {text}"))
+    verdict = simulate_build(path, progress=lambda text: progress(f"{net.name}: {text}"))
     progress(f"{net.name}: synthesizing with yosys")
     resources = synthesize_build(path, whole_top=True, progress=lambda text: progress(f"{net.name}: {text}"))
     accuracy = float(np.mean(emulated == data.y_test))

@@ -2,8 +2,8 @@
 """Simulate a build, a layer of it, or an accelerator in memory, and judge it against the golden vectors."""
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,31 +31,46 @@ CYCLE_TOLERANCE = 0.01
 """Share by which the measured frame interval may differ from the predicted one (or by 2 cycles, if that is more)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What to simulate.
+
+    Attributes:
+        images: golden frames sent in the steady and the stalled runs; None for all of them.
+        stall: probability of a pause a cycle in the stalled runs.
+        seed: of the pauses.
+        wave: write waveforms (`sim/work/dump.vcd`).
+        scenarios: out of `SCENARIOS`; empty for all, of long frames only the steady and the stalled run.
+    """
+
+    images: int | None = None
+    stall: float = 0.4
+    seed: int = 1
+    wave: bool = False
+    scenarios: tuple[str, ...] = ()
+
+
+DEFAULT = Simulation()
+
+
 def simulate_build(
     path: Path,
+    run: Simulation = DEFAULT,
     *,
-    images: int | None = None,
-    stall: float = 0.3,
-    seed: int = 1,
-    wave: bool = False,
     layer: str | None = None,
-    scenarios: tuple[str, ...] | None = None,
     progress: Progress = lambda text: None,
 ) -> dict[str, Any]:
     """Simulate the build in `path` in cocotb on Verilator.
 
     Args:
         path: build folder.
-        images: golden frames sent in the steady and the stalled runs; all by default.
-        stall: probability of a pause a cycle on either side in the stalled runs.
-        seed: of the pauses.
-        wave: write waveforms into `sim/work`.
-        layer: simulate only this layer, on the stream that enters it.
-        scenarios: out of `SCENARIOS`; by default all, for long frames steady and stalls only.
+        run: what to simulate.
+        layer: only this layer, cut out into `sim/layers/<layer>` of the build.
         progress: called with a sentence before each step.
 
     Returns:
-        The verdict as plain data: passed, findings by scenario, measured and predicted cycles.
+        The verdict as plain data: passed, findings by scenario, measured and predicted cycles, and how many of the
+        simulated frames the RTL classifies otherwise than Keras (None where that is not known).
 
     Raises:
         QnnError: if the build cannot be simulated.
@@ -63,44 +78,78 @@ def simulate_build(
     build = read_build(path)
     if layer is not None:
         progress(f"cutting out {layer}")
-        with tempfile.TemporaryDirectory(prefix="qnn-hw-") as folder:
-            part = _layer_accelerator(build, layer, images)
-            return _simulate(write_build(part, Path(folder) / "layer"), images, stall, seed, wave, scenarios, progress)
-    return _simulate(path, images, stall, seed, wave, scenarios, progress)
+        path = write_build(_layer_accelerator(build, layer, run.images), path / "sim" / "layers" / layer)
+    facts = read_manifest(path)
+    interval = facts["predicted"]["interval_cycles"]
+    long = interval > LONG_FRAME_CYCLES
+    frames = run.images or facts["golden"]["frames"]
+    progress(f"simulating {frames} frames of {interval:,} cycles")
+    verdict = simulate(
+        path,
+        frames=frames,
+        seed=run.seed,
+        stall=run.stall,
+        scenarios=run.scenarios or (SCENARIOS[:2] if long else SCENARIOS),
+        wave=run.wave,
+        opt="fast" if long else "quick",
+    ).to_dict()
+    return judge(verdict, interval, None if layer else keras_mismatches(path, facts, frames))
 
 
-def simulate_accelerator(accelerator: Accelerator, x: npt.NDArray[Any] | None = None, **options: Any) -> dict[str, Any]:
-    """Simulate an accelerator in memory.
+def simulate_accelerator(
+    accelerator: Accelerator, x: npt.NDArray[Any] | None = None, run: Simulation = DEFAULT
+) -> dict[str, Any]:
+    """Simulate an accelerator in memory; returns what `simulate_build` returns.
 
     Args:
         accelerator: what `compile` returned.
         x: raw samples (N, *shape); the golden ones by default.
-        options: of `simulate_build`.
+        run: what to simulate.
     """
     if x is not None:
-        samples = Samples(np.asarray(x), None, "given to simulate()")
-        accelerator = replace(accelerator, golden=Golden(samples, accelerator.emulate(x), 0, 0))
+        accelerator = accelerator.with_samples(Samples(np.asarray(x), None, "given to simulate()"))
     with tempfile.TemporaryDirectory(prefix="qnn-hw-") as folder:
-        return simulate_build(write_build(accelerator, Path(folder) / accelerator.name), **options)
+        return simulate_build(write_build(accelerator, Path(folder) / accelerator.name), run)
 
 
-def _simulate(
-    path: Path,
-    images: int | None,
-    stall: float,
-    seed: int,
-    wave: bool,
-    scenarios: tuple[str, ...] | None,
-    progress: Progress,
-) -> dict[str, Any]:
-    facts = read_manifest(path)
-    interval = facts["predicted"]["interval_cycles"]
-    long = interval > LONG_FRAME_CYCLES
-    chosen = scenarios or (SCENARIOS[:2] if long else SCENARIOS)
-    frames = images or facts["golden"]["frames"]
-    progress(f"simulating {frames} frames of {interval:,} cycles")
-    verdict = simulate(path, frames=frames, seed=seed, scenarios=chosen, wave=wave, opt="fast" if long else "quick")
-    return with_prediction(verdict.to_dict(), interval)
+def keras_mismatches(path: Path, facts: Mapping[str, Any], frames: int) -> int | None:
+    """Count golden frames whose expected result decides otherwise than the prepared Keras model did.
+
+    The simulation compares the RTL with the expected result; this closes the chain to Keras.
+    """
+    file = path / "golden" / "keras_class.npy"
+    if not file.is_file():
+        return None
+    result = np.load(path / "golden" / f"{facts['result']['stream']}.npy")[:frames]
+    result = result.reshape(len(result), -1)
+    classes = result[:, 0] if facts["output"] == "class" else best_class(result, facts["scores"])
+    return int(np.count_nonzero(classes != np.load(file)[:frames]))
+
+
+def best_class(accumulators: npt.NDArray[np.integer], scores: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+    """Decide from logits as the classifier does: (N, classes) accumulators -> (N,) class, the lowest of equals.
+
+    `scores` is the entry of `qnn.json`: slopes and biases, or a rank table and the accumulator of its first column.
+    """
+    if scores["ranks"]:
+        table = np.array(scores["ranks"])
+        codes = table[np.arange(len(table)), accumulators - scores["first"]]
+    else:
+        codes = accumulators.astype(np.int64) * np.array(scores["slopes"]) + np.array(scores["biases"])
+    return np.argmax(codes, axis=1)
+
+
+def judge(verdict: dict[str, Any], predicted: int, mismatches: int | None) -> dict[str, Any]:
+    """Add frame interval and Keras decisions to a verdict: it has failed if either disagrees."""
+    measured = verdict["measured"].get("interval_cycles")
+    agrees = measured is None or abs(measured - predicted) <= max(2, CYCLE_TOLERANCE * predicted)
+    return {
+        **verdict,
+        "predicted_interval_cycles": predicted,
+        "interval_agrees": agrees,
+        "keras_mismatches": mismatches,
+        "passed": verdict["passed"] and agrees and not mismatches,
+    }
 
 
 def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelerator:
@@ -123,7 +172,7 @@ def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelera
         outside=interface(part, width),
         output="logits",
         classifier=ClassScores(),
-        golden=Golden(samples, np.zeros(len(samples.x), np.int64), 0, 0),
+        golden=Golden(samples),
     )
 
 
@@ -133,15 +182,3 @@ def _golden_input(file: Path) -> npt.NDArray[Any]:
     except (OSError, EOFError, ValueError) as error:
         raise QnnError(f"{file}: missing or damaged ({error}); build again") from None
     return codes
-
-
-def with_prediction(verdict: dict[str, Any], predicted: int) -> dict[str, Any]:
-    """Add whether the measured frame interval agrees with the predicted one; a verdict that disagrees has failed."""
-    measured = verdict["measured"].get("interval_cycles")
-    agrees = measured is None or abs(measured - predicted) <= max(2, CYCLE_TOLERANCE * predicted)
-    return {
-        **verdict,
-        "predicted_interval_cycles": predicted,
-        "interval_agrees": agrees,
-        "passed": verdict["passed"] and agrees,
-    }

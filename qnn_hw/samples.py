@@ -75,7 +75,9 @@ def load_samples(spec: str) -> Samples:
 
 def _labels(path: Path, key: str, y: npt.NDArray[Any], x_key: str, count: int) -> npt.NDArray[np.int64]:
     if y.size != count:
-        raise QnnError(f"{path}: {count} samples in {x_key} but {y.size} labels in {key}; labels are one class a sample")
+        raise QnnError(
+            f"{path}: {count} samples in {x_key} but {y.size} labels in {key}; labels are one class a sample"
+        )
     if y.dtype.kind not in _NUMERIC or (y != np.floor(y)).any():
         raise QnnError(f"{path}: the labels in {key} are no class indices ({y.dtype} values); give integers")
     return y.reshape(-1).astype(np.int64)

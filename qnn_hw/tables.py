@@ -135,6 +135,9 @@ def verdict_parts(verdict: Mapping[str, Any]) -> list[RenderableType]:
     marks = measured.get("fifo_high_water")
     if marks:
         parts.append("highest FIFO fill: " + ", ".join(f"{name} {mark}" for name, mark in marks.items()))
+    mismatches = verdict.get("keras_mismatches")
+    if mismatches is not None:
+        parts.append(f"decisions that differ from Keras: {mismatches} of {verdict['frames']}")
     parts.append("PASSED" if verdict["passed"] else f"FAILED; repeat in sim/: {verdict['repeat']}")
     return parts
 

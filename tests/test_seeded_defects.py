@@ -13,7 +13,7 @@ from qnn_hw.backends.folder import read_build
 from qnn_hw.emulator import execute
 from qnn_hw.folding import LayerFolding
 from qnn_hw.ir.graph import Graph
-from qnn_hw.proof import simulate_build
+from qnn_hw.proof import Simulation, simulate_build
 from tests.random_nets import Conv, Net
 from tests.test_elaborations import Elaboration, accelerator
 
@@ -22,6 +22,7 @@ CASE = Elaboration(
     folding=(("conv0", LayerFolding(1, 6)), ("conv1", LayerFolding(2, 12))),
 )
 SEED = 11
+STEADY = Simulation(scenarios=("steady",))
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +46,14 @@ def flip_bit(words: list[str], word: int, bit: int) -> list[str]:
 
 
 def first_finding(path: Path) -> str:
-    verdict = simulate_build(path, scenarios=("steady",))
+    verdict = simulate_build(path, STEADY)
     assert not verdict["passed"], "the planted defect was not caught"
     (scenario,) = verdict["scenarios"]
     return scenario["findings"][0]["text"]
 
 
 def test_sound_build_passes(build: Path) -> None:
-    assert simulate_build(build, scenarios=("steady",))["passed"]
+    assert simulate_build(build, STEADY)["passed"]
 
 
 def test_one_weight_bit(build: Path, tmp_path: Path) -> None:

@@ -132,10 +132,8 @@ def _graph(file: Path, constants: Mapping[str, Any]) -> Graph:
         graph = parse_graph(file.read_text(encoding="utf-8"), constants)
     except QnnError as error:
         raise QnnError(f"{file}: {error}; build again") from None
-    except KeyError as error:
-        # The types of the tensors follow from the constants.
-        raise QnnError(f"{file}: damaged (it refers to {error}, which is not there); build again") from None
-    except (OSError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        # Typing the operators meets whatever a damaged attribute leads to.
         raise _damaged(file, error) from None
     return graph.with_ops(graph.ops)  # only its own constants
 

@@ -16,6 +16,9 @@ from qnn_hw.ir.ops.threshold import Threshold
 from qnn_hw.ir.ops.width_converter import WidthConverter
 from qnn_hw.ir.ops.window import Window
 
+LUT_ROM_WORDS = 64
+"""Deepest weight memory built from logic: one LUT6 holds 64 words of one bit."""
+
 WINDOW_FIFO_DEPTH = 32
 """Beats in front of a line buffer: one row of LUTRAM, evens out bursts of the layer before."""
 
@@ -101,7 +104,8 @@ class _Builder:
                 self._queue(op, columns // layer.simd + 2)
         elif layer.fifo_depth or rows > layer.pe:
             self._queue(op, layer.fifo_depth or columns // layer.simd + 2)
-        self._append(replace(op, pe=layer.pe, simd=layer.simd, weight_memory=layer.weight_memory), layer.pe)
+        memory = weight_memory(layer, rows * columns // (layer.pe * layer.simd))
+        self._append(replace(op, pe=layer.pe, simd=layer.simd, weight_memory=memory), layer.pe)
 
     def _classifier(self, op: Classifier) -> None:
         if op.ranks:
@@ -148,6 +152,13 @@ class _Builder:
     def _append(self, op: Op, lanes: int) -> None:
         self.ops.append(replace(op, inputs=(self.current,)))
         self.current, self.lanes = op.outputs[0], lanes
+
+
+def weight_memory(layer: LayerFolding, depth: int) -> str:
+    """Return where the weights of a layer lie: as asked for, else logic up to `LUT_ROM_WORDS` words, then block RAM."""
+    if layer.weight_memory != "auto":
+        return layer.weight_memory
+    return "lut" if depth <= LUT_ROM_WORDS else "bram"
 
 
 def input_lanes(graph: Graph, folding: Folding, dma_lanes: int) -> int:

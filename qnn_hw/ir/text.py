@@ -98,9 +98,9 @@ def parse_graph(text: str, constants: Constants) -> Graph:
             ops.append(op)
             declared.update(zip(op.outputs, types, strict=True))
     graph = Graph(name, inputs, tuple(ops), tuple(outputs), constants)
-    for tensor, kind in declared.items():
-        if graph.types[tensor] != kind:
-            raise QnnError(f"graph text: %{tensor} is written as {kind} but computed as {graph.types[tensor]}")
+    for tensor, written in declared.items():
+        if graph.types[tensor] != written:
+            raise QnnError(f"graph text: %{tensor} is written as {written} but computed as {graph.types[tensor]}")
     return graph
 
 

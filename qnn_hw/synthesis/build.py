@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Synthesis of a whole build folder: every operator's module apart, the shell, and the top in one piece."""
 
-import json
-import zipfile
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from qnn_hw.backends.folder import read_build
 from qnn_hw.backends.rtl.core import HASH_FILE, interface, shell_parameters
 from qnn_hw.backends.rtl.instance import instance
 from qnn_hw.boards import load_board
 from qnn_hw.errors import QnnError
-from qnn_hw.ir import Graph, parse_graph
 from qnn_hw.synthesis.resources import Resources
 from qnn_hw.synthesis.yosys import Progress, SynthesisJob, find_yosys, sources_of, synthesize_many
 
@@ -48,8 +43,8 @@ def synthesize_build(
     Raises:
         QnnError: the folder is no build, or yosys failed.
     """
-    manifest = _manifest(folder)
-    graph = _graph(folder)
+    build = read_build(folder)
+    manifest, graph = build.manifest, build.graph
     rtl, data = folder / "rtl", folder / "rtl" / "data"
     modules = [(op, printed) for op in graph.ops if (printed := instance(op, graph)).module]
     jobs = [
@@ -78,25 +73,6 @@ def synthesize_build(
         "top": _facts(results[-1]) if whole_top else None,
         "budget": _budget(str(manifest["board"])),
     }
-
-
-def _manifest(folder: Path) -> Mapping[str, Any]:
-    try:
-        manifest: Mapping[str, Any] = json.loads((folder / "qnn.json").read_text(encoding="utf-8"))
-        manifest["board"], manifest["dma_width_bits"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise QnnError(f"{folder}: not a qnn-hw build (no readable qnn.json); `qnn-hw build` writes one") from None
-    return manifest
-
-
-def _graph(folder: Path) -> Graph:
-    try:
-        with np.load(folder / "constants.npz") as archive:
-            constants = {name: archive[name] for name in archive.files}
-        text = (folder / "graph.txt").read_text(encoding="utf-8")
-    except (OSError, ValueError, zipfile.BadZipFile):
-        raise QnnError(f"{folder}: graph.txt or constants.npz is missing or damaged; repeat `qnn-hw build`") from None
-    return parse_graph(text, constants)
 
 
 def _facts(resources: Resources) -> dict[str, float]:

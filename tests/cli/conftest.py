@@ -15,15 +15,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of `.keras` files: `good` (12-8-4, raw uint8 samples), and one a fault, named after it."""
     import keras
 
-    from qnn_hw.layers import QuantDense
+    from qnn_hw.layers import QuantConv2D, QuantDense
 
     folder = tmp_path_factory.mktemp("models")
     binary = {"kernel_quantizer": "ste_sign", "kernel_constraint": "weight_clip", "use_bias": False}
     rescaling = keras.layers.Rescaling(1 / 128, -1, name="scale")
 
-    def save(name: str, *layers: object, shape: tuple[int, ...] | None = (12,)) -> None:
+    def save(name: str, *layers: object, shape: tuple[int, ...] | None = (12,), dtype: str = "float32") -> None:
         keras.utils.set_random_seed(11)
-        model = keras.Sequential([*([] if shape is None else [keras.Input(shape)]), *layers], name=name)
+        model = keras.Sequential([*([] if shape is None else [keras.Input(shape, dtype=dtype)]), *layers], name=name)
         model.save(folder / f"{name}.keras")
 
     def hidden() -> list[object]:
@@ -39,6 +39,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.warns(UserWarning, match="not yet been built"):
         save("unbuilt", QuantDense(4, **binary, name="fc1"), shape=None)
     save("unsupported", rescaling, *hidden(), keras.layers.LayerNormalization(name="norm"))
+    convolution = QuantConv2D(4, 3, **binary, name="conv")
+    save("uint8_conv", convolution, keras.layers.Flatten(), QuantDense(3, input_quantizer="ste_sign", **binary),
+         shape=(5, 5, 1), dtype="uint8")
     good = (folder / "good.keras").read_bytes()
     (folder / "truncated.keras").write_bytes(good[: len(good) // 2])
     (folder / "empty.keras").write_bytes(b"")

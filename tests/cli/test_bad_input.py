@@ -59,6 +59,13 @@ def test_an_unsupported_layer_is_named_with_what_is_supported(refuse: Refuse, mo
     assert message.startswith("norm: LayerNormalization is not supported; supported are Rescaling, Quant/Dense")
 
 
+def test_a_model_that_keras_itself_cannot_run(refuse: Refuse, models: Path) -> None:
+    message = refuse(models / "uint8_conv.keras")
+    assert message.startswith(
+        "uint8_conv: Keras cannot run this model on uint8 samples of shape (5, 5, 1) (InvalidArgumentError: "
+    )
+
+
 def test_a_model_that_does_not_say_what_its_samples_are(refuse: Refuse, models: Path) -> None:
     message = refuse(models / "float_inputs.keras")
     assert message.startswith("fc1: the model takes float32 inputs and does not say what the raw samples are; give ")

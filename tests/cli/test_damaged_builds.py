@@ -24,7 +24,7 @@ def folder(plain_build: Path, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["summary", "simulate"])
+@pytest.mark.parametrize("command", ["summary", "simulate", "synth"])
 def test_what_is_no_build(command: str, good: Path, tmp_path: Path) -> None:
     absent, text = tmp_path / "absent", tmp_path / "text"
     text.write_text("")
@@ -36,10 +36,6 @@ def test_what_is_no_build(command: str, good: Path, tmp_path: Path) -> None:
     assert refused(command, good) == (
         f"{good}: is a model, not a build; `qnn-hw build {good}` makes the build, give its folder here"
     )
-
-
-def test_synth_says_the_same(tmp_path: Path) -> None:
-    assert refused("synth", tmp_path) == f"{tmp_path}: no build here (qnn.json is missing); make one with `qnn-hw build`"
 
 
 def _without(field: str) -> str:
@@ -66,7 +62,10 @@ def _without(field: str) -> str:
             "damaged (the field layers is {}); build again",
         ),
         (lambda content: json.dumps({**content, "clock_mhz": "fast"}), "damaged (the field clock_mhz is 'fast')"),
-        (_without("predicted.interval_cycles"), "damaged (the field predicted.interval_cycles is missing); build again"),
+        (
+            _without("predicted.interval_cycles"),
+            "damaged (the field predicted.interval_cycles is missing); build again",
+        ),
         (_without("golden"), "damaged (the field golden is missing); build again"),
         (
             lambda content: json.dumps({**content, "layers": [{**content["layers"][0], "macs": None}]}),
@@ -85,12 +84,16 @@ def test_a_damaged_manifest(folder: Path, command: str, change, sentence: str) -
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("= matvec(", "= matmul(", "graph text, line 4: "),
+        ("= matvec(", "= matmul(", "graph text, line 5: "),
         ('name="fc0_acc", ', "", "missing or damaged ("),
-        ("pe=", "pe=x", "missing or damaged (invalid literal for int() with base 10: 'x"),
+        (", pe=", ", pe=x", "missing or damaged (invalid literal for int() with base 10: 'x"),
         ("output %", "output %no_", "graph random: output %no_"),
-        ("weights=@fc0.weights", "weights=@fc0.w", "damaged (it refers to 'fc0.w', which is not there); build again"),
-        ("/1\n", "/0\n", ""),
+        (
+            "weights=@fc0.weights",
+            "weights=@fc0.w",
+            "fc0: constant @fc0.w of fc0_acc is missing from the graph; build again",
+        ),
+        ("/1\n", "/3\n", "graph text: %fc0_acc is written as i13[8]/3 but computed as i13[8]/1; build again"),
     ],
     ids=["operator", "attribute", "number", "output", "constant", "lanes"],
 )
@@ -127,7 +130,9 @@ def test_damaged_golden_vectors(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:90])
     message = refused("simulate", folder, "--layer", "head")
     assert message.startswith(f"{path}: missing or damaged ("), message
-    assert refused("simulate", folder).startswith(f"stream input: {path} is damaged (")
+    path = folder / "golden" / "fc0.npy"
+    path.write_bytes(path.read_bytes()[:90])
+    assert refused("simulate", folder).startswith(f"stream fc0: {path} is damaged (")
 
 
 def test_an_unknown_layer_names_the_nearest(folder: Path) -> None:
@@ -142,9 +147,7 @@ def test_simulation_options_out_of_range(folder: Path, options: tuple[str, str])
 
 
 def test_an_unknown_synthesizer(folder: Path) -> None:
-    assert refused("synth", folder, "--tool", "vivado") == (
-        "--tool vivado: this version synthesizes with yosys only"
-    )
+    assert refused("synth", folder, "--tool", "vivado") == ("--tool vivado: this version synthesizes with yosys only")
 
 
 @pytest.fixture

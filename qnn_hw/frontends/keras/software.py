@@ -49,8 +49,20 @@ def predict(model: Any, x: npt.ArrayLike, batch_size: int = 256) -> FloatArray:
     with tf.device("CPU:0"):
         for start in range(0, max(len(samples), 1), batch_size):
             batch = tf.convert_to_tensor(samples[start : start + batch_size])
-            parts.append(np.asarray(model(batch, training=False), dtype=np.float32))
+            parts.append(np.asarray(_call(model, batch), dtype=np.float32))
     return np.concatenate(parts)
+
+
+def _call(model: Any, batch: Any) -> Any:
+    try:
+        return model(batch, training=False)
+    except (tf.errors.OpError, TypeError, ValueError) as error:
+        # For example a convolution of uint8 samples, which TensorFlow does not have.
+        reason = " ".join(str(error).split())
+        raise QnnError(
+            f"{model.name}: Keras cannot run this model on {batch.dtype.name} samples of shape {tuple(batch.shape[1:])} "
+            f"({type(error).__name__}: {reason if len(reason) < 300 else reason[:297] + '...'})"
+        ) from error
 
 
 def _fit_input(model: Any, x: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -24,6 +24,8 @@ SCENARIOS = (
     *("steady", "stalls", "hard_reset", "soft_reset", "transfers", "tlast_early", "tlast_absent", "registers"),
 )
 DEFAULT_FRAMES = 4
+DEFAULT_STALL = 0.4
+MOST_STALL = 0.95
 TB_FILES = ("qnn_tb_axil.sv", "qnn_tb_control.sv", "qnn_tb_monitor.sv", "qnn_tb_sink.sv", "qnn_tb_source.sv")
 
 
@@ -32,6 +34,7 @@ def simulate(
     *,
     frames: int | None = None,
     seed: int = 1,
+    stall: float = DEFAULT_STALL,
     scenarios: Sequence[str] = SCENARIOS,
     wave: bool = False,
     opt: str = "quick",
@@ -46,6 +49,7 @@ def simulate(
         build_dir: the build folder.
         frames: frames of the steady and stalled runs; golden frames repeat if there are fewer. Default 4.
         seed: of pauses and of power-up values.
+        stall: probability of a pause a cycle on the side that pauses, 0 to 0.95.
         scenarios: names out of `SCENARIOS`.
         wave: write `dump.vcd` into the work folder.
         opt: "quick" or "fast", see `verilator.build`.
@@ -62,13 +66,15 @@ def simulate(
     n_frames = DEFAULT_FRAMES if frames is None else frames
     if n_frames < 1:
         raise SimulationError(f"simulation: frames={n_frames}, at least 1 is needed")
+    if not 0 <= stall <= MOST_STALL:
+        raise SimulationError(f"simulation: stall={stall}, a probability from 0 to {MOST_STALL} is needed")
     build_dir = build_dir.resolve()
     manifest = read_manifest(build_dir / "qnn.json")
     work_dir = (work_dir or build_dir / "sim" / "work").resolve()
     started = time.monotonic()
     binary = build_simulator(build_dir, trace=wave, opt=opt, cache_dir=cache_dir)
     build_seconds = time.monotonic() - started
-    config = _prepare(manifest, build_dir, work_dir, n_frames, seed)
+    config = _prepare(manifest, build_dir, work_dir, n_frames, seed, stall)
     started = time.monotonic()
     outcome = run(
         binary,
@@ -110,7 +116,7 @@ def simulate(
         scenarios=tuple(verdicts),
         n_frames=n_frames,
         seed=seed,
-        repeat=repeat_command(n_frames, seed, [v.name for v in verdicts if v.findings] or list(scenarios)),
+        repeat=repeat_command(n_frames, seed, stall, [v.name for v in verdicts if v.findings] or list(scenarios)),
         build_seconds=round(build_seconds, 2),
         run_seconds=round(run_seconds, 2),
     )
@@ -125,12 +131,14 @@ def build_simulator(
     return build(sources, "qnn_tb", trace=trace, opt=opt, cache_dir=cache_dir)
 
 
-def repeat_command(n_frames: int, seed: int, scenarios: Sequence[str]) -> str:
+def repeat_command(n_frames: int, seed: int, stall: float, scenarios: Sequence[str]) -> str:
     """Return the command that repeats a run, to be typed in the build's `sim` folder."""
-    return f"python -m bench --frames {n_frames} --seed {seed} --scenarios {','.join(scenarios)}"
+    return f"python -m bench --frames {n_frames} --seed {seed} --stall {stall:g} --scenarios {','.join(scenarios)}"
 
 
-def _prepare(manifest: Manifest, build_dir: Path, work_dir: Path, n_frames: int, seed: int) -> Mapping[str, object]:
+def _prepare(
+    manifest: Manifest, build_dir: Path, work_dir: Path, n_frames: int, seed: int, stall: float
+) -> Mapping[str, object]:
     vectors = work_dir / "vectors"
     shutil.rmtree(vectors, ignore_errors=True)
     golden_frames = write_vectors(manifest, build_dir / "golden", vectors, n_frames)
@@ -143,6 +151,7 @@ def _prepare(manifest: Manifest, build_dir: Path, work_dir: Path, n_frames: int,
         "frames": n_frames,
         "golden_frames": golden_frames,
         "seed": seed,
+        "pause_per_mille": round(1000 * stall),
         "watchdog_cycles": quiet,
         "hold_cycles": 6 * interval,
         "limit_cycles": min(2**32 - 1, 20 * quiet + 40 * (n_frames + 8) * interval),
@@ -160,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--build", type=Path, default=Path(".."), help="the build folder (default: ..)")
     parser.add_argument("--frames", type=int, default=DEFAULT_FRAMES, help="frames of a run (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of pauses and power-up values (default: %(default)s)")
+    parser.add_argument("--stall", type=float, default=DEFAULT_STALL, help="pauses a cycle (default: %(default)s)")
     parser.add_argument("--scenarios", default=",".join(SCENARIOS), help="comma separated (default: all)")
     parser.add_argument("--opt", choices=("quick", "fast"), default="quick", help="of the compiler (default: quick)")
     parser.add_argument("--wave", action="store_true", help="write work/dump.vcd")
@@ -169,6 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.build,
             frames=options.frames,
             seed=options.seed,
+            stall=options.stall,
             scenarios=options.scenarios.split(","),
             wave=options.wave,
             opt=options.opt,

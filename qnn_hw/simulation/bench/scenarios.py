@@ -19,7 +19,6 @@ from cocotb.triggers import RisingEdge, Timer
 from .judge import Finding, Run, judge_run, measured, read_runs
 from .manifest import Manifest, read_manifest
 
-PAUSE_PER_MILLE = 400
 ID_VALUE = 0x514E4E31
 SHELL_VERSION = 1
 ID, VERSION, GRAPH_HASH, CONTROL, STATUS, ERRORS = 0x000, 0x004, 0x010, 0x020, 0x024, 0x028
@@ -74,16 +73,16 @@ async def steady(bench: Bench) -> None:
 @scenario
 async def stalls(bench: Bench) -> None:
     """Random pauses of the source, of the sink (with long ones that fill the pipeline), of both."""
-    n_frames, hold = max(bench.n_frames, 6), bench.config["hold_cycles"]
-    await bench.run(n_frames, n_frames, stall_in=PAUSE_PER_MILLE)
-    await bench.run(n_frames, n_frames, stall_out=PAUSE_PER_MILLE, hold_out=hold)
-    await bench.run(n_frames, n_frames, stall_in=PAUSE_PER_MILLE, stall_out=PAUSE_PER_MILLE, hold_out=hold // 2)
+    n_frames, hold, pause = max(bench.n_frames, 6), bench.config["hold_cycles"], bench.config["pause_per_mille"]
+    await bench.run(n_frames, n_frames, stall_in=pause)
+    await bench.run(n_frames, n_frames, stall_out=pause, hold_out=hold)
+    await bench.run(n_frames, n_frames, stall_in=pause, stall_out=pause, hold_out=hold // 2)
 
 
 @scenario
 async def hard_reset(bench: Bench) -> None:
     """`aresetn` falls in the middle of a frame; then everything runs from the start."""
-    await bench.run(2, 2, stall_out=PAUSE_PER_MILLE, abort_mode=1, abort_beats=bench.mid_beats)
+    await bench.run(2, 2, stall_out=bench.config["pause_per_mille"], abort_mode=1, abort_beats=bench.mid_beats)
 
 
 @scenario
