@@ -49,6 +49,9 @@ def tiny_model(flip: bool = False) -> Any:
 
 @pytest.fixture(scope="module")
 def accelerator() -> Accelerator:
+    import keras
+
+    keras.utils.clear_session()
     return qnn.compile(tiny_model())
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`folding.toml`: one table a layer."""
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def print_folding(folding: Folding) -> str:
     for name, layer in folding.items():
         lines += [
             "",
-            f'["{name}"]',
+            f"[{json.dumps(name, ensure_ascii=False)}]",  # TOML quotes like JSON
             f"pe = {layer.pe}",
             f"simd = {layer.simd}",
             f'weight_memory = "{layer.weight_memory}"',

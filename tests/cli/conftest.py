@@ -40,8 +40,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save("unbuilt", QuantDense(4, **binary, name="fc1"), shape=None)
     save("unsupported", rescaling, *hidden(), keras.layers.LayerNormalization(name="norm"))
     convolution = QuantConv2D(4, 3, **binary, name="conv")
-    save("uint8_conv", convolution, keras.layers.Flatten(), QuantDense(3, input_quantizer="ste_sign", **binary),
-         shape=(5, 5, 1), dtype="uint8")
+    save(
+        "uint8_conv",
+        convolution,
+        keras.layers.Flatten(),
+        QuantDense(3, input_quantizer="ste_sign", **binary),
+        shape=(5, 5, 1),
+        dtype="uint8",
+    )
     good = (folder / "good.keras").read_bytes()
     (folder / "truncated.keras").write_bytes(good[: len(good) // 2])
     (folder / "empty.keras").write_bytes(b"")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`folding.toml` (errors: tests/cli/test_bad_input.py)."""
 
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ LAYERS = foldable_layers(GRAPH)
 
 def test_the_text_of_a_folding() -> None:
     text = print_folding({"fc-1": LayerFolding(4, 16, "lutram", 8)})
+    assert text.isascii() and tomllib.loads(text)
     assert text.splitlines()[2:] == [
         "",
         '["fc-1"]',
@@ -25,6 +28,14 @@ def test_the_text_of_a_folding() -> None:
         'weight_memory = "lutram"',
         "fifo_depth = 8",
     ]
+
+
+def test_any_layer_name_reads_back(tmp_path: Path) -> None:
+    name = 'a "quoted" \\ naïve [layer]'
+    layer = replace(LAYERS[-1], op=replace(LAYERS[-1].op, layer=name))
+    path = tmp_path / "folding.toml"
+    path.write_text(print_folding({name: LayerFolding(1, 1)}), encoding="utf-8")
+    assert read_folding(path, [layer]) == {name: LayerFolding(1, 1)}
 
 
 def test_a_chosen_folding_reads_back(tmp_path: Path) -> None:

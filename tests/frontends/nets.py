@@ -7,13 +7,16 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from qnn_hw.emulator.reference import execute
+from qnn_hw.emulator import execute, execute_packed
 from qnn_hw.frontends.keras import Converted, predict
 from qnn_hw.frontends.keras.stages import DotStage
 from qnn_hw.ir.datatype import IntArray
+from qnn_hw.ir.graph import Graph
 from qnn_hw.ir.ops.conv2d import Conv2D
 from qnn_hw.ir.ops.matvec import MatVec
 from qnn_hw.layers import QuantConv2D, QuantDense
+from qnn_hw.passes import lower
+from qnn_hw.passes.partition import partition
 
 BINARY: dict[str, Any] = {
     "input_quantizer": "ste_sign",
@@ -70,12 +73,21 @@ def check(model: Any, converted: Converted, n: int = 40, fed: npt.NDArray[Any] |
         equal(f"{op.layer}: accumulators", tensors[op.outputs[0]], values[stage.layer])
     scores = predict(prepared.model, x).reshape(n, -1)
     equal("decision", tensors[graph.outputs[0]][:, 0], np.argmax(scores, axis=1))
+    equal("decision of the packed hardware graph", packed_decisions(graph, x), np.argmax(scores, axis=1))
     for op, layer in zip(dots, [m for m in model.layers if isinstance(m, (QuantDense, QuantConv2D))], strict=False):
         if layer.input_quantizer is not None:
             before = predict(keras.Model(model.inputs, layer.input), x)
             codes = np.asarray(layer.input_quantizer(before)) / layer.input_quantizer.code_type.scale
             equal(f"{op.layer}: quantized input", tensors[op.inputs[0]], codes)
     return tensors
+
+
+def packed_decisions(graph: Graph, x: IntArray) -> IntArray:
+    """Lower the network to hardware operators and run them bit-packed, the host's quantizer by the reference."""
+    parts = partition(graph)
+    if parts.host is not None:
+        x = execute(parts.host, x)[parts.host.outputs[0]]
+    return execute_packed(lower(parts.hardware), x, batch=16)[:, 0]
 
 
 def run_stages(prepared: Any, x: IntArray) -> dict[str, npt.NDArray[np.float32]]:

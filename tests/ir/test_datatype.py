@@ -57,9 +57,7 @@ def test_bipolar_codes_are_the_bits() -> None:
     assert BIPOLAR.values(np.array([0, 1, 1], np.uint8)).tolist() == [-1, 1, 1]
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("u8", -1), ("u8", 256), ("i4", 8), ("i4", -9), ("b1", 0), ("b1", 2)]
-)
+@pytest.mark.parametrize(("text", "value"), [("u8", -1), ("u8", 256), ("i4", 8), ("i4", -9), ("b1", 0), ("b1", 2)])
 def test_a_value_outside_is_named_with_the_range(text: str, value: int) -> None:
     dtype = parse_dtype(text)
     with pytest.raises(QnnError) as caught:
