@@ -120,10 +120,10 @@ def keras_mismatches(path: Path, facts: Mapping[str, Any], frames: int) -> int |
     file = path / "golden" / "keras_class.npy"
     if not file.is_file():
         return None
-    result = np.load(path / "golden" / f"{facts['result']['stream']}.npy")[:frames]
+    result = _golden(path / "golden" / f"{facts['result']['stream']}.npy")[:frames]
     result = result.reshape(len(result), -1)
     classes = result[:, 0] if facts["output"] == "class" else best_class(result, facts["scores"])
-    return int(np.count_nonzero(classes != np.load(file)[:frames]))
+    return int(np.count_nonzero(classes != _golden(file)[:frames]))
 
 
 def best_class(accumulators: npt.NDArray[np.integer], scores: Mapping[str, Any]) -> npt.NDArray[np.int64]:
@@ -157,7 +157,7 @@ def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelera
     inside = [op for op in build.graph.ops if op.layer == layer]
     source = inside[0].inputs[0] if inside else next(iter(build.graph.inputs))
     part = slice_layer(build.graph, layer, width // wire_bits(build.graph.types[source].dtype.bits))
-    codes = _golden_input(build.path / "golden" / "input.npy")
+    codes = _golden(build.path / "golden" / "input.npy")
     kind = next(iter(build.graph.inputs.values()))
     tensors = execute(build.graph, kind.dtype.values(codes[:images]))
     samples = Samples(tensors[source], None, f"the golden stream {source}")
@@ -176,7 +176,7 @@ def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelera
     )
 
 
-def _golden_input(file: Path) -> npt.NDArray[Any]:
+def _golden(file: Path) -> npt.NDArray[Any]:
     try:
         codes: npt.NDArray[Any] = np.load(file, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:

@@ -190,11 +190,12 @@ def _demo_facts(net: Mapping[str, Any]) -> dict[str, str]:
     budget, measured = net["resources"]["budget"], net["verdict"]["measured"]
     interval = measured.get("interval_cycles", 0)
     rate = net["clock_mhz"] * 1e6 / interval if interval else 0.0
-    passed = sum(item["passed"] for item in verdict["scenarios"])
+    passed, n_scenarios = sum(item["passed"] for item in verdict["scenarios"]), len(verdict["scenarios"])
+    n_images = net["test_images"]
     return {
-        "test accuracy, binary weights": f"{net['accuracy']:.2%} of {net['test_images']} images",
-        "Keras = accelerator (emulator)": f"{net['test_images'] - net['keras_mismatches']} of {net['test_images']} images",
-        "RTL in cocotb, every stream": f"{verdict['frames']} images, {passed} of {len(verdict['scenarios'])} scenarios pass",
+        "test accuracy, binary weights": f"{net['accuracy']:.2%} of {n_images} images",
+        "Keras = accelerator (emulator)": f"{n_images - net['keras_mismatches']} of {n_images} images",
+        "RTL in cocotb, every stream": f"{verdict['frames']} images, {passed} of {n_scenarios} scenarios pass",
         "frame interval, predicted": f"{net['interval_predicted']:,} cycles",
         "frame interval, measured": f"{interval:,} cycles = {rate:,.0f} frames/s at {net['clock_mhz']:g} MHz",
         "latency of the first frame": f"{measured.get('first_latency_cycles', 0):,} cycles",

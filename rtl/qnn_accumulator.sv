@@ -2,7 +2,7 @@
 //
 // One running sum for each PE.
 //
-//   total = first ? sum : accumulated + sum;   accumulated <= total at each enabled edge
+//   total = (first ? 0 : accumulated) + sum + carry;   accumulated <= total at each enabled edge
 //
 // Contract: total is combinational; one sum per PE a cycle; the accumulated value is kept while enable is low. The sum
 // is taken modulo 2^AccWidth. No reset: `first` starts a new sum.
@@ -21,6 +21,7 @@ module qnn_accumulator #(
     input  logic                   enable,
     input  logic                   first,
     input  logic [ PE*InWidth-1:0] sums,
+    input  logic [         PE-1:0] carries,
     output logic [PE*AccWidth-1:0] totals
 );
 
@@ -33,6 +34,7 @@ module qnn_accumulator #(
 
   for (genvar p = 0; p < PE; p++) begin : g_pe
     logic [AccWidth-1:0] accumulated;
+    logic [AccWidth-1:0] previous;
     logic [AccWidth-1:0] summand;
     logic [AccWidth-1:0] total;
 
@@ -42,7 +44,9 @@ module qnn_accumulator #(
       assign summand = AccWidth'(sums[p*InWidth+:InWidth]);
     end
 
-    assign total = (first ? '0 : accumulated) + summand;
+    assign previous = first ? '0 : accumulated;
+    // One adder: the lowest position only makes the carry.
+    assign total = AccWidth'(({previous, 1'b1} + {summand, carries[p]}) >> 1);
     assign totals[p*AccWidth+:AccWidth] = total;
 
     always_ff @(posedge aclk) begin : accumulate

@@ -8,7 +8,8 @@
 //   narrow (CoreLanes <= L): one outside beat becomes L / CoreLanes core beats;
 //   wide   (CoreLanes >  L): CoreLanes / L outside beats become one core beat; a core beat of a whole frame
 //                            (CoreLanes == FrameElements) may end inside an outside beat.
-// Full throughput on the wider side. Latency 1 cycle. m_axis_* registered; s_axis_tready depends on m_axis_tready in
+// Full throughput on the wider side; the wide shape holds one core beat and gathers the next one when it has left.
+// Latency 1 cycle. m_axis_* registered; s_axis_tready depends on m_axis_tready in
 // the same cycle. frame_last is combinational: the beat now on s_axis_* is the last one of its frame.
 // Reset clears the counters and TVALID, not the data. Used by qnn_shell; tested in tests/rtl/test_shell.py.
 module qnn_frame_unpack #(
@@ -99,25 +100,18 @@ module qnn_frame_unpack #(
     end
   end else begin : g_wide
     localparam int unsigned Group = (CoreLanes + Lanes - 1) / Lanes;  // outside beats of a core beat
-    localparam int unsigned GroupBits = $clog2(Group);
     if (CoreLanes % Lanes != 0 && CoreLanes != FrameElements) begin : g_check_5
       $error("qnn_frame_unpack: CoreLanes=%0d is neither a multiple of the %0d elements of a beat nor the frame",
             CoreLanes, Lanes);
     end
 
-    logic [(Group-1)*Lanes*ElemWidth-1:0] held;
-    logic [    Group*Lanes*ElemWidth-1:0] gathered;
-    logic [                GroupBits-1:0] index;
-    logic                                 group_last;
+    localparam int unsigned GroupBits = $clog2(Group);
+    logic [Group*Lanes*ElemWidth-1:0] gathered;
+    logic [            GroupBits-1:0] index;
+    logic                             group_last;
 
     assign group_last    = index == GroupBits'(Group - 1);
-    assign gathered      = {elements, held};
-    assign s_axis_tready = !group_last || !m_axis_tvalid || m_axis_tready;
-
-    if (CoreLanes % Lanes != 0) begin : g_spare
-      logic unused_spare;
-      assign unused_spare = &{1'b0, gathered[Group*Lanes*ElemWidth-1:CoreLanes*ElemWidth]};
-    end
+    assign s_axis_tready = !m_axis_tvalid || m_axis_tready;
 
     always_ff @(posedge aclk) begin
       if (!aresetn) begin
@@ -128,10 +122,13 @@ module qnn_frame_unpack #(
         if (take && group_last) m_axis_tvalid <= 1'b1;
         else if (m_axis_tready) m_axis_tvalid <= 1'b0;
       end
-      if (take) begin
-        held <= gathered[Group*Lanes*ElemWidth-1:Lanes*ElemWidth];
-        if (group_last) m_axis_tdata <= gathered[CoreLanes*ElemWidth-1:0];
-      end
+      if (take) gathered <= {elements, gathered[Group*Lanes*ElemWidth-1:Lanes*ElemWidth]};
+    end
+
+    assign m_axis_tdata = gathered[CoreLanes*ElemWidth-1:0];
+    if (CoreLanes % Lanes != 0) begin : g_spare
+      logic unused_spare;
+      assign unused_spare = &{1'b0, gathered[Group*Lanes*ElemWidth-1:CoreLanes*ElemWidth]};
     end
   end
 endmodule

@@ -9,13 +9,13 @@
 // Contract: in: SF = MatrixWidth/SIMD beats of SIMD elements a vector, columns in order; out: NF = MatrixHeight/PE
 // beats of PE accumulators a vector, PE p of beat nf is row nf*PE+p. NF*SF cycles per vector, vectors back to back
 // without bubble. With NF > 1 the vector is stored during pass nf = 0 and read back in the passes after it, while
-// s_axis_tready is low. Latency 4 cycles from the last beat of a pass to its output beat. Outputs are registers;
+// s_axis_tready is low. Latency 3 cycles from the last beat of a pass to its output beat. Outputs are registers;
 // s_axis_tready depends combinationally on m_axis_tready: a finished beat that meets a full output register stops the
 // whole pipeline, unfinished ones do not. Reset drops the vector under way.
 //
 // Weight word t = nf*SF + sf: PE p at bits [p*SIMD +: SIMD], lane s = column sf*SIMD + s; weight bit 1 = +1.
 //
-// Pipeline: fetch | activation and weights there, dot product | accumulate | output register.
+// Pipeline: fetch, integer lanes to pairs | dot product | accumulate into the output register.
 //
 // PE:           rows computed at once, divides MatrixHeight
 // SIMD:         columns a beat, divides MatrixWidth
@@ -73,32 +73,38 @@ module qnn_mvu #(
   localparam int unsigned SynapseFold = MatrixWidth / SIMD;
   localparam int unsigned Tiles = NeuronFold * SynapseFold;
   localparam int unsigned TileWidth = (Tiles > 1) ? $clog2(Tiles) : 1;
-  localparam int unsigned IntegerWidth = InWidth + 1 + $clog2(SIMD);
+  localparam int unsigned OperandWidth = (InKind == 2) ? InWidth + 1 : InWidth;
+  localparam int unsigned IntegerWidth = InWidth + ((InSigned != 0) ? 0 : 1) + $clog2(SIMD);
   localparam int unsigned SumWidth = (InKind == 0) ? $clog2(SIMD + 1) :
                                      (InKind == 1) ? $clog2(2 * SIMD + 1) :
                                      (IntegerWidth < AccWidth) ? IntegerWidth : AccWidth;
 
-  logic                    enable;
-  logic                    first_pass;  // the vector comes from s_axis, not from the buffer
-  logic                    fold_first;
-  logic                    fold_last;
-  logic                    issue;
-  logic [   TileWidth-1:0] tile;
+  logic                         enable;
+  logic                         first_pass;  // the vector comes from s_axis, not from the buffer
+  logic                         fold_first;
+  logic                         fold_last;
+  logic                         issue;
+  logic                         load;
+  logic [        TileWidth-1:0] tile;
+  logic [     SIMD*InWidth-1:0] activations;
+  logic [SIMD*OperandWidth-1:0] prepared;
 
   // Stage 1: operands there
-  logic [SIMD*InWidth-1:0] activations;
-  logic [     PE*SIMD-1:0] weights;
-  logic                    operands_valid;
-  logic                    operands_first;
-  logic                    operands_last;
+  logic [SIMD*OperandWidth-1:0] operands;
+  logic [          PE*SIMD-1:0] weights;
+  logic                         operands_valid;
+  logic                         operands_first;
+  logic                         operands_last;
 
   // Stage 2: dot products there
-  logic [ PE*SumWidth-1:0] dots;
-  logic [ PE*SumWidth-1:0] sums;
-  logic                    sums_valid;
-  logic                    sums_first;
-  logic                    sums_last;
-  logic [ PE*AccWidth-1:0] totals;
+  logic [      PE*SumWidth-1:0] dots;
+  logic [               PE-1:0] dot_carries;
+  logic [      PE*SumWidth-1:0] sums;
+  logic [               PE-1:0] carries;
+  logic                         sums_valid;
+  logic                         sums_first;
+  logic                         sums_last;
+  logic [      PE*AccWidth-1:0] totals;
 
   assign enable        = !(sums_valid && sums_last && m_axis_tvalid && !m_axis_tready);
   assign s_axis_tready = enable && first_pass;
@@ -128,17 +134,15 @@ module qnn_mvu #(
     end
 
     if (NeuronFold > 1) begin : g_buffer
+      // Read without a clock (LUTRAM): between the memory and the operands lies an adder.
+      (* ram_style = "distributed" *)
       logic [SIMD*InWidth-1:0] vector[SynapseFold];
-      // One port, write first: what is stored in pass 0 is used at once.
+
+      assign activations = first_pass ? s_axis_tdata : vector[fold];
+      assign load        = issue;
+
       always_ff @(posedge aclk) begin : buffer
-        if (issue) begin
-          if (first_pass) begin
-            vector[fold] <= s_axis_tdata;
-            activations  <= s_axis_tdata;
-          end else begin
-            activations <= vector[fold];
-          end
-        end
+        if (issue && first_pass) vector[fold] <= s_axis_tdata;
       end
     end
   end else begin : g_one_fold
@@ -148,9 +152,8 @@ module qnn_mvu #(
 
   if (SynapseFold == 1 || NeuronFold == 1) begin : g_no_buffer
     // Either nothing is repeated, or the one beat stays in the register for all passes.
-    always_ff @(posedge aclk) begin : hold
-      if (issue && first_pass) activations <= s_axis_tdata;
-    end
+    assign activations = s_axis_tdata;
+    assign load        = issue && first_pass;
   end
 
   if (NeuronFold > 1) begin : g_passes
@@ -180,11 +183,14 @@ module qnn_mvu #(
   );
 
   if (InKind == 0) begin : g_bipolar
+    assign prepared    = activations;
+    assign dot_carries = '0;
+
     for (genvar p = 0; p < PE; p++) begin : g_pe
       qnn_dot_xnor #(
           .SIMD(SIMD)
       ) dot (
-          .activations(activations),
+          .activations(operands),
           .weights    (weights[p*SIMD+:SIMD]),
           .count      (dots[p*SumWidth+:SumWidth])
       );
@@ -193,8 +199,11 @@ module qnn_mvu #(
     logic [          SIMD-1:0] invalid;
     logic [$clog2(SIMD+1)-1:0] invalid_count;
 
+    assign prepared    = activations;
+    assign dot_carries = '0;
+
     for (genvar lane = 0; lane < SIMD; lane++) begin : g_lane
-      assign invalid[lane] = !activations[2*lane];
+      assign invalid[lane] = !operands[2*lane];
     end
 
     qnn_popcount #(
@@ -208,13 +217,22 @@ module qnn_mvu #(
       qnn_dot_ternary #(
           .SIMD(SIMD)
       ) dot (
-          .activations  (activations),
+          .activations  (operands),
           .weights      (weights[p*SIMD+:SIMD]),
           .invalid_count(invalid_count),
           .sum          (dots[p*SumWidth+:SumWidth])
       );
     end
   end else begin : g_integer
+    qnn_lane_pairs #(
+        .SIMD    (SIMD),
+        .InWidth (InWidth),
+        .InSigned(InSigned)
+    ) lane_pairs (
+        .activations(activations),
+        .pairs      (prepared)
+    );
+
     for (genvar p = 0; p < PE; p++) begin : g_pe
       qnn_dot_integer #(
           .SIMD    (SIMD),
@@ -222,9 +240,10 @@ module qnn_mvu #(
           .InSigned(InSigned),
           .OutWidth(SumWidth)
       ) dot (
-          .activations(activations),
-          .weights    (weights[p*SIMD+:SIMD]),
-          .sum        (dots[p*SumWidth+:SumWidth])
+          .pairs  (operands),
+          .weights(weights[p*SIMD+:SIMD]),
+          .sum    (dots[p*SumWidth+:SumWidth]),
+          .carry  (dot_carries[p])
       );
     end
   end
@@ -235,11 +254,12 @@ module qnn_mvu #(
       .InSigned((InKind == 2) ? 1 : 0),
       .AccWidth(AccWidth)
   ) accumulator (
-      .aclk  (aclk),
-      .enable(enable && sums_valid),
-      .first (sums_first),
-      .sums  (sums),
-      .totals(totals)
+      .aclk   (aclk),
+      .enable (enable && sums_valid),
+      .first  (sums_first),
+      .sums   (sums),
+      .carries(carries),
+      .totals (totals)
   );
 
   always_ff @(posedge aclk) begin : pipeline
@@ -258,12 +278,14 @@ module qnn_mvu #(
   end
 
   always_ff @(posedge aclk) begin : data
+    if (load) operands <= prepared;
     if (issue) begin
       operands_first <= fold_first;
       operands_last  <= fold_last;
     end
     if (enable && operands_valid) begin
       sums       <= dots;
+      carries    <= dot_carries;
       sums_first <= operands_first;
       sums_last  <= operands_last;
     end

@@ -4,11 +4,11 @@
 //
 //   data <= table[address] at each enabled edge
 //
-// Contract: data holds the word of `address` one cycle after an enabled edge, and holds it while enable is low.
-// One word a cycle. No reset: the content is constant and data is data path. The table comes from the file InitFile,
-// one hex word a line: in synthesis from InitFile as it stands, in simulation from <dir>/InitFile of the plusarg
-// +qnn_data=<dir>, so that no content ever becomes part of a simulation build. An empty InitFile leaves the table
-// undefined.
+// Contract: data holds the word of `address` one cycle after an enabled edge, and holds it while enable is low; a table
+// of one word is a constant that is always there. One word a cycle. No reset: the content is constant and data is data
+// path. The table comes from the file InitFile, one hex word a line: in synthesis from InitFile as it stands, in
+// simulation from <dir>/InitFile of the plusarg +qnn_data=<dir>, so that no content ever becomes part of a simulation
+// build. An empty InitFile leaves the table undefined.
 //
 // Width:    bits of a word, >= 1
 // Depth:    words, >= 1; address has max(1, ceil(log2(Depth))) bits
@@ -31,54 +31,47 @@ module qnn_weight_store #(
     $error("qnn_weight_store: Width=%0d and Depth=%0d have to be at least 1", Width, Depth);
   end
 
+  // An attribute takes a literal or a parameter, not a choice between texts of different length.
   if (Style == "bram") begin : g_bram
-    (* rom_style = "block", ram_style = "block" *)
-    logic [Width-1:0] memory[Depth];
-`ifdef SYNTHESIS
-    if (InitFile != "") begin : g_init
-      initial $readmemh(InitFile, memory);
-    end
-`else
-    initial begin : load
-      string dir;
-      if (InitFile != "" && $value$plusargs("qnn_data=%s", dir) != 0) $readmemh({dir, "/", InitFile}, memory);
-    end
-`endif
-    always_ff @(posedge aclk) begin : read
-      if (enable) data <= memory[address];
-    end
+    qnn_rom #(
+        .Width   (Width),
+        .Depth   (Depth),
+        .InitFile(InitFile),
+        .RomStyle("block"),
+        .RamStyle("block")
+    ) rom (
+        .aclk   (aclk),
+        .enable (enable),
+        .address(address),
+        .data   (data)
+    );
   end else if (Style == "lut" || Style == "lutram") begin : g_lut
-    // rom_style is for Vivado; yosys has no LUTRAM mode for a table that is never written and wants ram_style.
-    (* rom_style = "distributed", ram_style = "registers" *)
-    logic [Width-1:0] memory[Depth];
-`ifdef SYNTHESIS
-    if (InitFile != "") begin : g_init
-      initial $readmemh(InitFile, memory);
-    end
-`else
-    initial begin : load
-      string dir;
-      if (InitFile != "" && $value$plusargs("qnn_data=%s", dir) != 0) $readmemh({dir, "/", InitFile}, memory);
-    end
-`endif
-    always_ff @(posedge aclk) begin : read
-      if (enable) data <= memory[address];
-    end
+    // yosys has no LUTRAM mode for a table that is never written; as registers it becomes logic.
+    qnn_rom #(
+        .Width   (Width),
+        .Depth   (Depth),
+        .InitFile(InitFile),
+        .RomStyle("distributed"),
+        .RamStyle("registers")
+    ) rom (
+        .aclk   (aclk),
+        .enable (enable),
+        .address(address),
+        .data   (data)
+    );
   end else if (Style == "auto") begin : g_auto
-    logic [Width-1:0] memory[Depth];
-`ifdef SYNTHESIS
-    if (InitFile != "") begin : g_init
-      initial $readmemh(InitFile, memory);
-    end
-`else
-    initial begin : load
-      string dir;
-      if (InitFile != "" && $value$plusargs("qnn_data=%s", dir) != 0) $readmemh({dir, "/", InitFile}, memory);
-    end
-`endif
-    always_ff @(posedge aclk) begin : read
-      if (enable) data <= memory[address];
-    end
+    qnn_rom #(
+        .Width   (Width),
+        .Depth   (Depth),
+        .InitFile(InitFile),
+        .RomStyle("auto"),
+        .RamStyle("auto")
+    ) rom (
+        .aclk   (aclk),
+        .enable (enable),
+        .address(address),
+        .data   (data)
+    );
   end else begin : g_error_style
     $error("qnn_weight_store: Style=%s is none of auto, lut, lutram, bram", Style);
   end

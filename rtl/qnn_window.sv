@@ -129,6 +129,9 @@ module qnn_window #(
   localparam int Shortest = (ShortestRow < NextFrame) ? ShortestRow : NextFrame;
   localparam int FillTop = DepthInt - Shortest;
   localparam int unsigned FillWidth = $clog2(((Longest > FillTop) ? Longest : FillTop) + 1) + 1;
+  // Declared signed, so that each comparison below is one without relying on what a size cast does to the sign.
+  localparam logic signed [FillWidth-1:0] FillLimit = FillWidth'(DepthInt);
+  localparam logic signed [FillWidth-1:0] FillLead = FillWidth'(Lead);
 
   localparam int unsigned FoldCountWidth = (ChannelFold > 1) ? $clog2(ChannelFold) : 1;
   localparam int unsigned KernelColumnWidth = (KernelWidth > 1) ? $clog2(KernelWidth) : 1;
@@ -194,10 +197,10 @@ module qnn_window #(
   assign line_done          = window_done && out_column_last;
   assign frame_done         = line_done && out_row_last;
 
-  assign s_axis_tready = fill < FillWidth'(DepthInt);
+  assign s_axis_tready = fill < FillLimit;
   assign accept        = s_axis_tvalid && s_axis_tready;
   // The padding before a frame waits for the frame's first word: an idle module holds nothing of a frame to come.
-  assign started       = out_row != '0 || out_column != '0 || fill > FillWidth'(Lead);
+  assign started       = out_row != '0 || out_column != '0 || fill > FillLead;
   assign available     = padding ? started : (fill > offset);
   assign output_enable = !m_axis_tvalid || m_axis_tready;
   assign fetch_enable  = !fetched_valid || output_enable;
@@ -240,7 +243,7 @@ module qnn_window #(
       base          <= AddressWidth'(StartModulo);
       read_address  <= AddressWidth'(StartModulo);
       offset        <= '0;
-      fill          <= FillWidth'(Lead);
+      fill          <= FillLead;
     end else begin
       if (accept) write_address <= (write_address == AddressWidth'(Depth - 1)) ? '0 : write_address + 1'b1;
 

@@ -17,8 +17,10 @@ from qnn_hw.ir import Graph, parse_graph
 SCHEMA = 1
 MANIFEST = "qnn.json"
 
+_Kinds = Mapping[str, type | tuple[type, ...]]
+
 _NUMBER = (int, float)
-_FIELDS: dict[str, type | tuple[type, ...]] = {
+_FIELDS: _Kinds = {
     "name": str,
     "graph_hash": str,
     "board": str,
@@ -39,9 +41,9 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "golden": dict,
     "tool_versions": dict,
 }
-_PREDICTED = {"interval_cycles": int, "limiting_stage": str, "frames_per_s": _NUMBER}
-_GOLDEN = {"source": str, "frames": int, "compared_with_original_model": int, "decisions_that_differ": int}
-_LAYER = {
+_PREDICTED: _Kinds = {"interval_cycles": int, "limiting_stage": str, "frames_per_s": _NUMBER}
+_GOLDEN: _Kinds = {"source": str, "frames": int, "compared_with_original_model": int, "decisions_that_differ": int}
+_LAYER: _Kinds = {
     **dict.fromkeys(("layer", "kind", "input_dtype", "weight_dtype", "accumulator_dtype", "output_dtype"), str),
     **dict.fromkeys(("macs", "weight_bits", "pe", "simd", "cycles"), int),
     "output": list,
@@ -98,7 +100,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check(file: Path, found: Any, expected: Mapping[str, type | tuple[type, ...]], where: str) -> None:
+def _check(file: Path, found: Any, expected: _Kinds, where: str) -> None:
     for key, kind in expected.items():
         if not isinstance(found, dict) or key not in found:
             raise QnnError(f"{file}: damaged (the field {where}{key} is missing); build again")

@@ -66,7 +66,7 @@ def refused(*arguments: Any) -> str:
 
 
 def python(script: str, *arguments: Any, cwd: Path, **environment: str) -> str:
-    """Run a script in a fresh interpreter that finds the package and the tests; return its stdout, fail with its stderr."""
+    """Run a script in a fresh interpreter that finds package and tests; return its stdout, fail with its stderr."""
     settings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     command = [sys.executable, "-c", script, *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, env=settings, capture_output=True, text=True, stdin=subprocess.DEVNULL)

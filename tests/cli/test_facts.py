@@ -117,7 +117,7 @@ def test_simulate_tells_the_verdict(
         "predicted_interval_cycles": 96,
         "interval_agrees": True,
     }
-    monkeypatch.setattr("qnn_hw.proof.simulate_build", lambda folder, **_: verdict)
+    monkeypatch.setattr("qnn_hw.proof.simulate_build", lambda *_, **__: verdict)
     outcome = run("simulate", built, *form)
     assert outcome.code == (0 if passed else 1)
     if form:

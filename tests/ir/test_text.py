@@ -13,19 +13,19 @@ from qnn_hw.ir.text import parse_type
 from qnn_hw.passes import lower
 from tests.random_nets import Conv, Net, build
 
-TEXT = """\
+_SERIAL = 'pe=0, simd=0, weight_memory="auto"'
+TEXT = f"""\
 graph tiny
 input %image : u8[4]
-%fc_acc = matvec(%image) {name="fc", layer="fc", weights=@fc.weights, weight_dtype=b1, domain=dot, pe=0, simd=0, weight_memory="auto"} : i11[2]
-%fc = threshold(%fc_acc) {name="fc_threshold", layer="fc", thresholds=@fc.thresholds, falling=@, dtype=b1, base=0, pe=0} : b1[2]
-%class_index = classifier(%head_acc) {name="classifier", layer="head", slopes=@head.slopes, biases=@head.biases, ranks=@, first=0, pe=0} : u32[1]
+%fc_acc = matvec(%image) {{name="fc", layer="fc", weights=@fc.weights, weight_dtype=b1, domain=dot, {_SERIAL}}} : i11[2]
+%fc = threshold(%fc_acc) {{name="fc_threshold", layer="fc", thresholds=@fc.thresholds, falling=@, dtype=b1, base=0, \
+pe=0}} : b1[2]
+%head_acc = matvec(%fc) {{name="head", layer="head", weights=@head.weights, weight_dtype=b1, domain=dot, {_SERIAL}}} \
+: i3[3]
+%class_index = classifier(%head_acc) {{name="classifier", layer="head", slopes=@head.slopes, biases=@head.biases, \
+ranks=@, first=0, pe=0}} : u32[1]
 output %class_index
 """
-HEAD = (
-    '%head_acc = matvec(%fc) {name="head", layer="head", weights=@head.weights, weight_dtype=b1, domain=dot, '
-    'pe=0, simd=0, weight_memory="auto"} : i3[3]\n'
-)
-TEXT = TEXT.replace("%class_index =", HEAD + "%class_index =")
 CONSTANTS = {
     "fc.weights": np.array([[1, -1, 1, 1], [-1, -1, 1, -1]]),
     "fc.thresholds": np.array([[3], [0]]),

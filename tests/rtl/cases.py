@@ -80,6 +80,43 @@ def dot_xnor(simd: int) -> Case:
     )
 
 
+def dot_integer(simd: int, width: int, signed: bool, narrower: int = 0) -> Case:
+    """The whole of qnn_lane_pairs, qnn_dot_integer and the carry; `narrower` bits fewer than always suffice."""
+    rng = np.random.default_rng(simd * 100 + width)
+    out = max(1, width + (0 if signed else 1) + (simd - 1).bit_length() - narrower)
+    total = simd * (width + 1)
+    if total <= 12:
+        words = list(range(1 << total))
+    else:
+        low, high = (1 << (width - 1), (1 << (width - 1)) - 1) if signed else (0, (1 << width) - 1)
+        extremes = [pack([value] * simd, width) for value in (low, high)]
+        signs = [0, (1 << simd) - 1, int("01" * simd, 2) & ((1 << simd) - 1)]
+        words = [x | w << (simd * width) for x in extremes for w in signs]
+        words += [bits(rng, total) for _ in range(300)]
+    mask, sign = (1 << width) - 1, 1 << (width - 1)
+    sums = []
+    for word in words:
+        lanes = [(word >> (lane * width)) & mask for lane in range(simd)]
+        lanes = [x - (1 << width) if signed and x & sign else x for x in lanes]
+        weights = [word >> (simd * width + lane) & 1 for lane in range(simd)]
+        sums.append(pack([sum(x if w else -x for x, w in zip(lanes, weights, strict=True))], out))
+    return Case(
+        f"dot_integer-simd{simd}-{'s' if signed else 'u'}{width}-out{out}",
+        "qnn_dot_integer",
+        {"SIMD": simd, "InWidth": width, "InSigned": int(signed), "OutWidth": out},
+        total,
+        out,
+        words,
+        sums,
+        instance=f"logic [{simd * (width + 1) - 1}:0] pairs{{i}}; logic [{out - 1}:0] sum{{i}}; logic carry{{i}};\n"
+        f"qnn_lane_pairs #(.SIMD({simd}), .InWidth({width}), .InSigned({int(signed)})) p{{i}} "
+        f"(.activations(c{{i}}_s_data[{simd * width - 1}:0]), .pairs(pairs{{i}}));\n"
+        f"qnn_dot_integer #(.SIMD({simd}), .InWidth({width}), .InSigned({int(signed)}), .OutWidth({out})) u{{i}} "
+        f"(.pairs(pairs{{i}}), .weights(c{{i}}_s_data[{total - 1}:{simd * width}]), .sum(sum{{i}}), .carry(carry{{i}}));\n"
+        f"assign c{{i}}_m_data = sum{{i}} + {out}'(carry{{i}});",
+    )
+
+
 def identity(name: str, module: str, width: int, **parameters: int) -> Case:
     rng = np.random.default_rng(width)
     words = [bits(rng, width) for _ in range(300)]
@@ -355,6 +392,11 @@ def classifier(pe: int, classes: int, width: int, signed: bool, kind: int) -> Ca
 STANDARD: tuple[Case, ...] = (
     *(popcount(width) for width in (1, 2, 3, 5, 6, 7, 10, 36, 144)),
     *(dot_xnor(simd) for simd in (1, 2, 3, 5, 16, 64)),
+    *(dot_integer(simd, 1, signed) for simd in (1, 2, 5) for signed in (False, True)),
+    *(dot_integer(simd, width, signed) for simd, width in ((1, 5), (3, 3), (4, 2)) for signed in (False, True)),
+    *(dot_integer(simd, 8, signed) for simd in (3, 16, 27) for signed in (False, True)),
+    dot_integer(9, 8, True, narrower=3),
+    dot_integer(6, 4, False, narrower=6),
     identity("register_slice", "qnn_register_slice", 9),
     *(identity(f"fifo-depth{d}", "qnn_fifo", 8, Depth=d, Counters=1) for d in (2, 3, 4, 17, 100)),
     *(width_converter(a, b) for a, b in ((8, 8), (3, 15), (15, 3), (8, 64), (64, 8), (1, 2))),

@@ -59,8 +59,9 @@ def _call(model: Any, batch: Any) -> Any:
     except (tf.errors.OpError, TypeError, ValueError) as error:
         # For example a convolution of uint8 samples, which TensorFlow does not have.
         reason = " ".join(str(error).split())
+        found = f"{batch.dtype.name} samples of shape {tuple(batch.shape[1:])}"
         raise QnnError(
-            f"{model.name}: Keras cannot run this model on {batch.dtype.name} samples of shape {tuple(batch.shape[1:])} "
+            f"{model.name}: Keras cannot run this model on {found} "
             f"({type(error).__name__}: {reason if len(reason) < 300 else reason[:297] + '...'})"
         ) from error
 

@@ -71,10 +71,10 @@ def simulate(
     build_dir = build_dir.resolve()
     manifest = read_manifest(build_dir / "qnn.json")
     work_dir = (work_dir or build_dir / "sim" / "work").resolve()
+    config = _prepare(manifest, build_dir, work_dir, n_frames, seed, stall)
     started = time.monotonic()
     binary = build_simulator(build_dir, trace=wave, opt=opt, cache_dir=cache_dir)
     build_seconds = time.monotonic() - started
-    config = _prepare(manifest, build_dir, work_dir, n_frames, seed, stall)
     started = time.monotonic()
     outcome = run(
         binary,
