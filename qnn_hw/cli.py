@@ -7,6 +7,7 @@ import json as json_module
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,15 +68,10 @@ def _sentence(error: OSError) -> str:
 def working(text: str) -> Iterator[Callable[[str], None]]:
     """Tell on stderr what is being done; yields a function that changes the text.
 
-    In a terminal it is one line with a spinner and the elapsed time that vanishes at the end, elsewhere a line a text.
+    In a terminal it is one line with a spinner and the elapsed time that vanishes at the end, elsewhere a line now and then.
     """
     if not sys.stderr.isatty():
-
-        def say(new: str) -> None:
-            print(f"qnn-hw: {new}", file=sys.stderr, flush=True)
-
-        say(text)
-        yield say
+        yield _said_seldom(text)
         return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -88,6 +84,23 @@ def working(text: str) -> Iterator[Callable[[str], None]]:
     ):
         task = progress.add_task(text)
         yield lambda new: progress.update(task, description=new)
+
+
+SECONDS_BETWEEN_LINES = 5.0
+"""How often progress is told where every text stays as a line, in a log for instance."""
+
+
+def _said_seldom(text: str) -> Callable[[str], None]:
+    last = -SECONDS_BETWEEN_LINES
+
+    def say(new: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            print(f"qnn-hw: {new}", file=sys.stderr, flush=True)
+
+    say(text)
+    return say
 
 
 def _load_tensorflow() -> None:
@@ -141,10 +154,10 @@ def options(
 @app.command()
 def build(
     model: Annotated[Path, typer.Argument(help="Trained model, a .keras file.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Build folder [default: build/<model name>].")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Build folder (default: build/<model name>).")] = None,
     board: Annotated[str, typer.Option(help="Board name, or path of a board file.")] = "pynq-z2",
-    target_fps: Annotated[float | None, typer.Option(help="Frames a second to reach [default: 1000].")] = None,
-    clock_mhz: Annotated[float | None, typer.Option(help="Clock [default: the board's].")] = None,
+    target_fps: Annotated[float | None, typer.Option(help="Frames a second to reach (default: 1000).")] = None,
+    clock_mhz: Annotated[float | None, typer.Option(help="Clock (default: the board's).")] = None,
     folding: Annotated[Path | None, typer.Option(help="Folding file; other layers follow the target.")] = None,
     output: Annotated[str, typer.Option(help="class: the class index; logits: all accumulators.")] = "class",
     input_dtype: Annotated[str | None, typer.Option(help="What the wire carries: uint8, int8, i5, ...")] = None,
@@ -207,7 +220,7 @@ def summary(folder: BuildFolder, json: Json = False) -> None:
 @app.command()
 def simulate(
     folder: BuildFolder,
-    images: Annotated[int | None, typer.Option(min=1, help="Golden frames to send [default: all].")] = None,
+    images: Annotated[int | None, typer.Option(min=1, help="Golden frames to send (default: all).")] = None,
     wave: Annotated[bool, typer.Option("--wave", help="Write waveforms: dump.vcd in sim/work.")] = False,
     stall: Annotated[
         float, typer.Option(min=0.0, max=0.95, help="Probability of a pause a cycle, on both sides.")

@@ -58,7 +58,6 @@ def run_demo(out: Path, progress: Progress) -> dict[str, Any]:
 
 def _run_net(net: DemoNet, path: Path, progress: Progress) -> dict[str, Any]:
     started = time.monotonic()
-    progress(f"{net.name}: loading TensorFlow")
     from qnn_hw.compiler import compile
     from qnn_hw.datasets import load
     from qnn_hw.frontends.keras import predict

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulate a build, a layer of it, or an accelerator in memory, and judge it against the golden vectors."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qnn_hw.backends.folder import Build, read_build, read_manifest
-from qnn_hw.backends.rtl import interface
+from qnn_hw.backends.rtl import HASH_FILE, interface
 from qnn_hw.boards import load_board
 from qnn_hw.build import write_build
 from qnn_hw.compiler import Accelerator, ClassScores, Golden
@@ -70,7 +71,7 @@ def simulate_build(
 
     Returns:
         The verdict as plain data: passed, findings by scenario, measured and predicted cycles, and how many of the
-        simulated frames the RTL classifies otherwise than Keras (None where that is not known).
+        simulated golden frames are decided otherwise than by Keras (both None where that is not known).
 
     Raises:
         QnnError: if the build cannot be simulated.
@@ -78,7 +79,7 @@ def simulate_build(
     build = read_build(path)
     if layer is not None:
         progress(f"cutting out {layer}")
-        path = write_build(_layer_accelerator(build, layer, run.images), path / "sim" / "layers" / layer)
+        path = _write_layer(build, _layer_accelerator(build, layer, run.images), layer)
     facts = read_manifest(path)
     interval = facts["predicted"]["interval_cycles"]
     long = interval > LONG_FRAME_CYCLES
@@ -93,7 +94,7 @@ def simulate_build(
         wave=run.wave,
         opt="fast" if long else "quick",
     ).to_dict()
-    return judge(verdict, interval, None if layer else keras_mismatches(path, facts, frames))
+    return judge(verdict, interval, None if layer else keras_decisions(path, facts, frames))
 
 
 def simulate_accelerator(
@@ -112,8 +113,16 @@ def simulate_accelerator(
         return simulate_build(write_build(accelerator, Path(folder) / accelerator.name), run)
 
 
-def keras_mismatches(path: Path, facts: Mapping[str, Any], frames: int) -> int | None:
-    """Count golden frames whose expected result decides otherwise than the prepared Keras model did.
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """How many decisions were compared with Keras, and how many differ."""
+
+    compared: int
+    differ: int
+
+
+def keras_decisions(path: Path, facts: Mapping[str, Any], frames: int) -> Decisions | None:
+    """Compare the expected results of the golden frames with what the prepared Keras model decided.
 
     The simulation compares the RTL with the expected result; this closes the chain to Keras.
     """
@@ -123,7 +132,7 @@ def keras_mismatches(path: Path, facts: Mapping[str, Any], frames: int) -> int |
     result = _golden(path / "golden" / f"{facts['result']['stream']}.npy")[:frames]
     result = result.reshape(len(result), -1)
     classes = result[:, 0] if facts["output"] == "class" else best_class(result, facts["scores"])
-    return int(np.count_nonzero(classes != _golden(file)[:frames]))
+    return Decisions(len(classes), int(np.count_nonzero(classes != _golden(file)[:frames])))
 
 
 def best_class(accumulators: npt.NDArray[np.integer], scores: Mapping[str, Any]) -> npt.NDArray[np.int64]:
@@ -139,7 +148,7 @@ def best_class(accumulators: npt.NDArray[np.integer], scores: Mapping[str, Any])
     return np.argmax(codes, axis=1)
 
 
-def judge(verdict: dict[str, Any], predicted: int, mismatches: int | None) -> dict[str, Any]:
+def judge(verdict: dict[str, Any], predicted: int, decisions: Decisions | None) -> dict[str, Any]:
     """Add frame interval and Keras decisions to a verdict: it has failed if either disagrees."""
     measured = verdict["measured"].get("interval_cycles")
     agrees = measured is None or abs(measured - predicted) <= max(2, CYCLE_TOLERANCE * predicted)
@@ -147,9 +156,21 @@ def judge(verdict: dict[str, Any], predicted: int, mismatches: int | None) -> di
         **verdict,
         "predicted_interval_cycles": predicted,
         "interval_agrees": agrees,
-        "keras_mismatches": mismatches,
-        "passed": verdict["passed"] and agrees and not mismatches,
+        "keras_compared": decisions and decisions.compared,
+        "keras_mismatches": decisions and decisions.differ,
+        "passed": verdict["passed"] and agrees and not (decisions and decisions.differ),
     }
+
+
+def _write_layer(build: Build, part: Accelerator, layer: str) -> Path:
+    """Write a layer's build; modules and tables are those of the build it is cut out of, not printed anew."""
+    path = write_build(part, build.path / "sim" / "layers" / layer)
+    own = {"qnn_core.sv", "qnn_top.sv", HASH_FILE}
+    for file in (*path.glob("rtl/*.sv"), *path.glob("rtl/data/*.mem")):
+        original = build.path / file.relative_to(path)
+        if file.name not in own and original.is_file():
+            shutil.copyfile(original, file)
+    return path
 
 
 def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelerator:

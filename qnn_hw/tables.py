@@ -137,7 +137,7 @@ def verdict_parts(verdict: Mapping[str, Any]) -> list[RenderableType]:
         parts.append("highest FIFO fill: " + ", ".join(f"{name} {mark}" for name, mark in marks.items()))
     mismatches = verdict.get("keras_mismatches")
     if mismatches is not None:
-        parts.append(f"decisions that differ from Keras: {mismatches} of {verdict['frames']}")
+        parts.append(f"golden decisions that differ from Keras: {mismatches} of {verdict['keras_compared']}")
     parts.append("PASSED" if verdict["passed"] else f"FAILED; repeat in sim/: {verdict['repeat']}")
     return parts
 
@@ -197,7 +197,8 @@ def _demo_facts(net: Mapping[str, Any]) -> dict[str, str]:
         "Keras = accelerator (emulator)": f"{n_images - net['keras_mismatches']} of {n_images} images",
         "RTL in cocotb, every stream": f"{verdict['frames']} images, {passed} of {n_scenarios} scenarios pass",
         "frame interval, predicted": f"{net['interval_predicted']:,} cycles",
-        "frame interval, measured": f"{interval:,} cycles = {rate:,.0f} frames/s at {net['clock_mhz']:g} MHz",
+        "frame interval, measured": f"{interval:,} cycles",
+        f"frames/s at {net['clock_mhz']:g} MHz": f"{rate:,.0f}",
         "latency of the first frame": f"{measured.get('first_latency_cycles', 0):,} cycles",
         "LUT (yosys)": f"{total['lut']:,} of {budget['lut']:,}",
         "FF": f"{total['ff']:,} of {budget['ff']:,}",

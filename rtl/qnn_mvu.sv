@@ -98,7 +98,6 @@ module qnn_mvu #(
 
   // Stage 2: dot products there
   logic [      PE*SumWidth-1:0] dots;
-  logic [               PE-1:0] dot_carries;
   logic [      PE*SumWidth-1:0] sums;
   logic [               PE-1:0] carries;
   logic                         sums_valid;
@@ -183,8 +182,8 @@ module qnn_mvu #(
   );
 
   if (InKind == 0) begin : g_bipolar
-    assign prepared    = activations;
-    assign dot_carries = '0;
+    assign prepared = activations;
+    assign carries  = '0;
 
     for (genvar p = 0; p < PE; p++) begin : g_pe
       qnn_dot_xnor #(
@@ -199,8 +198,8 @@ module qnn_mvu #(
     logic [          SIMD-1:0] invalid;
     logic [$clog2(SIMD+1)-1:0] invalid_count;
 
-    assign prepared    = activations;
-    assign dot_carries = '0;
+    assign prepared = activations;
+    assign carries  = '0;
 
     for (genvar lane = 0; lane < SIMD; lane++) begin : g_lane
       assign invalid[lane] = !operands[2*lane];
@@ -224,6 +223,12 @@ module qnn_mvu #(
       );
     end
   end else begin : g_integer
+    logic [PE-1:0] dot_carries;
+
+    always_ff @(posedge aclk) begin : register
+      if (enable && operands_valid) carries <= dot_carries;
+    end
+
     qnn_lane_pairs #(
         .SIMD    (SIMD),
         .InWidth (InWidth),
@@ -285,7 +290,6 @@ module qnn_mvu #(
     end
     if (enable && operands_valid) begin
       sums       <= dots;
-      carries    <= dot_carries;
       sums_first <= operands_first;
       sums_last  <= operands_last;
     end

@@ -146,9 +146,12 @@ class _Builder:
             ranks = np.unique(scores, return_inverse=True)[1].reshape(scores.shape)
             scores = {"ranks": self.constant("classifier.ranks", ranks), "first": low}
         else:
+            slopes, biases = self.rng.integers(-99, 100, classes), self.rng.integers(-999, 1000, classes)
+            # The greatest is always there: widths are parameters, and each other width is another simulator.
+            slopes[-1], biases[-1] = -100, -1000
             scores = {
-                "slopes": self.constant("classifier.slopes", self.rng.integers(-100, 100, classes)),
-                "biases": self.constant("classifier.biases", self.rng.integers(-1000, 1000, classes)),
+                "slopes": self.constant("classifier.slopes", slopes),
+                "biases": self.constant("classifier.biases", biases),
             }
         self.add(Classifier(**self.names("classifier", "class_index"), **scores))
 

@@ -86,6 +86,14 @@ def _channel_that_does_not_always_fire(graph: Graph, build: Path) -> int:
     return int(np.argmax((codes == 0).any(axis=(0, 1, 2))))
 
 
+def test_one_weight_bit_in_a_layer_simulated_alone(build: Path, tmp_path: Path) -> None:
+    path = planted(build, tmp_path, "conv1_acc.weights.mem", lambda words: flip_bit(words, 0, 0))
+    assert simulate_build(path, STEADY, layer="conv0")["passed"]
+    verdict = simulate_build(path, STEADY, layer="conv1")
+    finding = verdict["scenarios"][0]["findings"][0]["text"]
+    assert finding.startswith("stream conv1_acc: frame 0"), finding
+
+
 def test_two_swapped_channels(build: Path, tmp_path: Path) -> None:
     """Thresholds of channels 0 and 1 exchanged: the first wrong code lies in one of them."""
     path = planted(build, tmp_path, "conv0.mem", lambda words: [words[1], words[0], *words[2:]])

@@ -126,7 +126,16 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(capsys: pytest.Captu
     with cli.working("first") as say:
         say("second [conv1]")
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", "qnn-hw: first\nqnn-hw: second [conv1]\n")
+    assert (captured.out, captured.err) == ("", "qnn-hw: first\n")
+
+
+def test_progress_without_a_terminal_comes_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "SECONDS_BETWEEN_LINES", 0.0)
+    with cli.working("first") as say:
+        say("second [conv1]")
+    assert capsys.readouterr().err == "qnn-hw: first\nqnn-hw: second [conv1]\n"
 
 
 def test_progress_in_a_terminal_is_one_line_that_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:

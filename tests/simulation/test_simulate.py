@@ -54,7 +54,7 @@ def test_a_wrong_value_is_located_in_frame_row_column_channel(build_dir: Path, t
         f"steady: stream quads: frame 1 (golden frame 1), row 2, column 0, channel 0: expected {want}, got {want + 1}"
         " (u10; beat 6, lane 0); 1 of 60 beats differ; behind it differ, too: outside output",
     )
-    assert verdict.repeat == "python -m bench --frames 4 --seed 1 --scenarios steady"
+    assert verdict.repeat == "python -m bench --frames 4 --seed 1 --stall 0.4 --scenarios steady"
 
 
 def test_a_wrong_golden_word_is_located_by_lane(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator is in RTL: a module, its parameters, its tables; one function an operator, found by its class."""
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
@@ -47,11 +48,15 @@ def instance(op: Op, graph: Graph) -> Instance:
     Raises:
         QnnError: if the RTL library has no module for it.
     """
-    if not _PRINTERS:
-        from qnn_hw.backends.rtl import ops
-
-        for module in pkgutil.iter_modules(ops.__path__):
-            importlib.import_module(f"{ops.__name__}.{module.name}")
+    _find_printers()
     if type(op) not in _PRINTERS:
         raise QnnError(f"{op.layer}: {op.keyword} has no module in the RTL library")
     return _PRINTERS[type(op)](op, graph)
+
+
+@functools.cache
+def _find_printers() -> None:
+    from qnn_hw.backends.rtl import ops
+
+    for module in pkgutil.iter_modules(ops.__path__):
+        importlib.import_module(f"{ops.__name__}.{module.name}")

@@ -159,8 +159,7 @@ def _count_moves(stages: list[ChainStage]) -> int:
 
 
 def _chain(builder: _Builder, layer: str, stages: list[Stage], reach: Reach) -> Chain:
-    """Gather what follows an integer tensor, pools moved before the scale and bias: both rise, so the maximum "
-    "commutes."""
+    """Gather what follows an integer tensor, pools moved before scale and bias: both rise, so the maximum commutes."""
     members: list[ChainStage] = []
     for stage in stages:
         if isinstance(stage, PoolStage):

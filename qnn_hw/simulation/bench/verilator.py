@@ -365,7 +365,20 @@ def _run_all(commands: Sequence[Sequence[str]]) -> None:
 def _run_tool(command: Sequence[str], problem: str, env: Mapping[str, str] | None = None) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
     if done.returncode != 0:
-        raise SimulationError(f"simulation: {problem}:\n{_tail(done.stdout + done.stderr)}")
+        output = done.stdout + done.stderr
+        log = cache_folder() / "failed-build.log"
+        log.write_text(output, encoding="utf-8")
+        raise SimulationError(f"simulation: {problem}: {_first_problem(output)}; the whole output is in {log}")
+
+
+def _first_problem(output: str) -> str:
+    """Return the first line of a compiler's output that tells of an error, else of a warning, else the first."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
+    for mark in ("error:", "%Error", "%Warning"):
+        for line in lines:
+            if mark in line and "Exiting due to" not in line:
+                return line
+    return lines[0]
 
 
 def _output(command: Sequence[str], env: Mapping[str, str] | None = None) -> str:
