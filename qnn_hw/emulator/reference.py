@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference executor: int64 NumPy, one operator after the other. Golden vectors come from here."""
 
-from collections.abc import Callable
-
 from qnn_hw.errors import QnnError
 from qnn_hw.ir.datatype import IntArray
 from qnn_hw.ir.graph import Graph, Op
-
-Kernel = Callable[[Op, Graph, IntArray], IntArray]
 
 
 def reference_kernel(op: Op, graph: Graph, x: IntArray) -> IntArray:
@@ -28,15 +24,10 @@ def execute(graph: Graph, x: IntArray) -> dict[str, IntArray]:
     Raises:
         QnnError: if `x` has another shape or values outside the input type.
     """
-    return run(graph, x, reference_kernel)
-
-
-def run(graph: Graph, x: IntArray, kernel: Kernel) -> dict[str, IntArray]:
-    """Run `graph` with `kernel` computing each operator; see `execute`."""
     check_input(graph, x)
     tensors = {next(iter(graph.inputs)): x}
     for op in graph.ops:
-        tensors[op.outputs[0]] = kernel(op, graph, tensors[op.inputs[0]])
+        tensors[op.outputs[0]] = reference_kernel(op, graph, tensors[op.inputs[0]])
     return tensors
 
 

@@ -29,6 +29,9 @@ class CodeType:
         bipolar: one bit that stands for -1 or +1.
         scale: real value of one code step, positive and finite.
         offset: real value of code 0 (bipolar: of the middle between the two values), finite.
+        symmetric: signed codes without the most negative one; two bits are then the ternary -1, 0, 1.
+        channel_scales: every index of the last axis has a scale of its own, not negative, that depends on the tensor
+            and is to be read from the quantized values; `scale` is then 1 and `offset` 0.
 
     Raises:
         QnnError: for values outside these ranges.
@@ -39,6 +42,8 @@ class CodeType:
     bipolar: bool = False
     scale: float = 1.0
     offset: float = 0.0
+    symmetric: bool = False
+    channel_scales: bool = False
 
     def __post_init__(self) -> None:
         """Reject contradictions early: everything after the front end relies on them."""
@@ -54,11 +59,18 @@ class CodeType:
             raise QnnError(f"CodeType: scale={self.scale}; it must be positive and finite.")
         if not math.isfinite(self.offset):
             raise QnnError(f"CodeType: offset={self.offset}; it must be finite.")
+        if self.symmetric and not self.signed:
+            raise QnnError("CodeType: symmetric without signed; unsigned codes have no most negative one to leave out.")
+        if self.channel_scales and (self.scale, self.offset) != (1.0, 0.0):
+            raise QnnError(
+                f"CodeType: channel_scales with scale={self.scale}, offset={self.offset}; the tensor decides them, "
+                "leave both out."
+            )
 
     @property
     def min_code(self) -> int:
         """Smallest code as an integer (bipolar: 0, the bit)."""
-        return -(1 << (self.bits - 1)) if self.signed else 0
+        return int(self.symmetric) - (1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def max_code(self) -> int:
@@ -69,15 +81,21 @@ class CodeType:
         """Real value of `code`.
 
         Raises:
-            QnnError: if `code` is outside [min_code, max_code].
+            QnnError: if `code` is outside [min_code, max_code], or with `channel_scales`.
         """
+        if self.channel_scales:
+            raise QnnError(f"CodeType {self}: the value of a code depends on the tensor; read it from the tensor.")
         if not self.min_code <= code <= self.max_code:
             raise QnnError(f"CodeType {self}: code {code} is outside [{self.min_code}, {self.max_code}].")
         return self.scale * (2 * code - 1 if self.bipolar else code) + self.offset
 
     def __str__(self) -> str:
-        """Short text such as `bipolar`, `uint2*0.333333` or `int8*0.0625`, used in reports and error messages."""
+        """Short text such as `bipolar`, `uint2*0.333333`, `int8*0.0625` or `ternary`, for reports and errors."""
         text = "bipolar" if self.bipolar else f"{'int' if self.signed else 'uint'}{self.bits}"
+        if self.symmetric:
+            text = "ternary" if self.bits == 2 else f"symmetric int{self.bits}"
+        if self.channel_scales:
+            text += "*s[c]"
         if self.scale != 1.0:
             text += f"*{self.scale:g}"
         if self.offset != 0.0:

@@ -3,13 +3,17 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from qnn_hw.ir.datatype import IntArray
 
 Padding = tuple[int, int, int, int]
 """Rows added at the top and bottom, columns added left and right."""
+
+Element = TypeVar("Element", bound=np.generic)
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -23,27 +27,27 @@ def output_size(size: int, kernel: int, stride: int, before: int, after: int) ->
     return (size + before + after - kernel) // stride + 1
 
 
-def windows(
-    x: IntArray, kernel: Sequence[int], strides: Sequence[int], padding: Sequence[int], pad_value: int
-) -> IntArray:
-    """Cut windows out of maps.
+def pad(x: IntArray, padding: Sequence[int], value: int) -> IntArray:
+    """Surround maps (N, H, W, C) with `padding` (top, bottom, left, right) pixels of `value`."""
+    top, bottom, left, right = padding
+    return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=value)
+
+
+def windows(x: npt.NDArray[Element], kernel: Sequence[int], strides: Sequence[int]) -> npt.NDArray[Element]:
+    """Cut windows out of maps that are padded already.
 
     Args:
         x: (N, H, W, C).
         kernel: height, width.
         strides: vertical, horizontal.
-        padding: top, bottom, left, right.
-        pad_value: value of every padded element.
 
     Returns:
         (N, OH, OW, kh * kw * C), columns in the order (kh, kw, c).
     """
-    top, bottom, left, right = padding
-    padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad_value)
-    rows = output_size(x.shape[1], kernel[0], strides[0], top, bottom)
-    columns = output_size(x.shape[2], kernel[1], strides[1], left, right)
+    rows = output_size(x.shape[1], kernel[0], strides[0], 0, 0)
+    columns = output_size(x.shape[2], kernel[1], strides[1], 0, 0)
     taps = [
-        padded[:, i : i + (rows - 1) * strides[0] + 1 : strides[0], j : j + (columns - 1) * strides[1] + 1 : strides[1]]
+        x[:, i : i + (rows - 1) * strides[0] + 1 : strides[0], j : j + (columns - 1) * strides[1] + 1 : strides[1]]
         for i in range(kernel[0])
         for j in range(kernel[1])
     ]

@@ -7,7 +7,7 @@ import numpy as np
 
 from qnn_hw.errors import QnnError
 from qnn_hw.ir.datatype import DataType, IntArray
-from qnn_hw.ir.geometry import output_size
+from qnn_hw.ir.geometry import output_size, pad
 from qnn_hw.ir.graph import Constants, ConstRef, Op, TensorType, operator
 from qnn_hw.ir.ops.matvec import dot_dtype
 
@@ -49,9 +49,8 @@ class Conv2D(Op):
         """Sum over kernel taps, one shifted map at a time."""
         (x,) = inputs
         w = constants[self.weights]
-        top, bottom, left, right = self.padding
         sh, sw = self.strides
-        x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=self.pad_value)
+        x = pad(x, self.padding, self.pad_value)
         rows, columns = (x.shape[1] - w.shape[1]) // sh + 1, (x.shape[2] - w.shape[2]) // sw + 1
         y = np.zeros((x.shape[0], rows, columns, w.shape[0]), np.int64)
         for a in range(w.shape[1]):

@@ -7,7 +7,7 @@ import numpy as np
 
 from qnn_hw.errors import QnnError
 from qnn_hw.ir.datatype import DataType, IntArray
-from qnn_hw.ir.geometry import output_size
+from qnn_hw.ir.geometry import output_size, pad
 from qnn_hw.ir.graph import Constants, ConstRef, Op, TensorType, operator
 
 
@@ -50,8 +50,7 @@ class MaxPool(Op):
         """Walk over the window positions, comparing."""
         (x,) = inputs
         dtype = types[0].dtype
-        top, bottom, left, right = self.padding
-        x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=dtype.minimum)
+        x = pad(x, self.padding, dtype.minimum)
         sh, sw = self.strides
         rows, columns = (x.shape[1] - self.size[0]) // sh + 1, (x.shape[2] - self.size[1]) // sw + 1
         best = np.full((x.shape[0], rows, columns, x.shape[3]), dtype.minimum, np.int64)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from qnn_hw.errors import QnnError
 from qnn_hw.ir.datatype import BIPOLAR, TERNARY, IntArray
-from qnn_hw.ir.geometry import output_size, windows
+from qnn_hw.ir.geometry import output_size, pad, windows
 from qnn_hw.ir.graph import Constants, Op, TensorType, operator
 
 
@@ -45,4 +45,4 @@ class Window(Op):
 
     def execute(self, inputs: tuple[IntArray, ...], types: tuple[TensorType, ...], constants: Constants) -> IntArray:
         """Cut the windows out with NumPy."""
-        return windows(inputs[0], self.kernel, self.strides, self.padding, self.pad_value)
+        return windows(pad(inputs[0], self.padding, self.pad_value), self.kernel, self.strides)
