@@ -30,7 +30,7 @@ module qnn_dot_xnor #(
 `ifdef QNN_DOT_XNOR_TABLES
   localparam int unsigned Groups = (SIMD + 2) / 3;
   localparam int unsigned PaddedWidth = Groups * 3;
-  localparam int unsigned GroupsWidth = $clog2(3 * Groups + 1);
+  localparam int unsigned GroupWidth = $clog2(Groups + 1);
   localparam int unsigned CountWidth = $clog2(SIMD + 1);
   // Bit {a2,a1,a0,w2,w1,w0} of table b is bit b of the number of agreeing lanes.
   localparam logic [63:0] TableLow = 64'h9669699669969669;
@@ -40,7 +40,8 @@ module qnn_dot_xnor #(
   logic [Groups*3-1:0] w;
   logic [  Groups-1:0] low;
   logic [  Groups-1:0] high;
-  logic [GroupsWidth-1:0] total;
+  logic [GroupWidth-1:0] ones;
+  logic [GroupWidth-1:0] twos;
 
   // Lanes that fill up the last group disagree (0 and 1) and count nothing.
   assign a = PaddedWidth'(activations);
@@ -52,15 +53,20 @@ module qnn_dot_xnor #(
   end
 
   qnn_popcount #(
-      .Width(Groups),
-      .Twos (Groups)
-  ) popcount (
-      .data ({high, low}),
-      .count(total)
+      .Width(Groups)
+  ) count_ones (
+      .data (low),
+      .count(ones)
+  );
+  qnn_popcount #(
+      .Width(Groups)
+  ) count_twos (
+      .data (high),
+      .count(twos)
   );
 
-  // At most SIMD, though the word could count to 3*Groups.
-  assign count = CountWidth'(total);
+  // Modulo 2^CountWidth; exact, because the count fits.
+  assign count = CountWidth'(ones) + (CountWidth'(twos) << 1);
 `else
   localparam int unsigned CountWidth = $clog2(SIMD + 1);
   assign count = CountWidth'($countones(~(activations ^ weights)));

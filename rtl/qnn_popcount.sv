@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Number of ones in a word, of which the upper bits may count twice.
+// Number of ones in a word.
 //
-//   count = sum_{i < Width} data[i] + 2 * sum_{i >= Width} data[i]
+//   count = sum_i data[i]
 //
 // Contract: combinational, nothing registered. Two bodies that are equal by test: in synthesis (SYNTHESIS) or with
 // QNN_STRUCTURAL a tree of 6:3 tables, one six-input LUT a table bit; else $countones, which simulates and builds
 // faster. The tree keeps the bits sorted by weight and puts six of one weight into a table of three bits until no weight
 // has more than two bits; one adder does the rest. About one LUT per bit (a flat loop maps to 2.35 in yosys).
 //
-// Width: bits that count once, >= 1
-// Twos:  bits above them that count twice, >= 0
+// Width: bits of the word, >= 1
 module qnn_popcount #(
-    parameter int unsigned Width = 6,
-    parameter int unsigned Twos  = 0
+    parameter int unsigned Width = 6
 ) (
-    input  logic [            Width+Twos-1:0] data,
-    output logic [$clog2(Width+2*Twos+1)-1:0] count
+    input  logic [          Width-1:0] data,
+    output logic [$clog2(Width+1)-1:0] count
 );
 
   if (Width < 1) begin : g_error_width
@@ -30,23 +28,21 @@ module qnn_popcount #(
 `endif
 
 `ifdef QNN_POPCOUNT_TABLES
-  localparam int unsigned CountWidth = $clog2(Width + 2 * Twos + 1);
+  localparam int unsigned CountWidth = $clog2(Width + 1);
   // Bit i of table b is bit b of the number of ones in i.
   localparam logic [63:0] Table0 = 64'h6996966996696996;
   localparam logic [63:0] Table1 = 64'h8117177E177E7EE8;
   localparam logic [63:0] Table2 = 64'hFEE8E880E8808000;
 
   // What becomes of h bits of one weight: bits of the same weight, of twice and of four times the weight.
-  // Six bits go into a table; of the rest five or three do, four as three and one: a table never removes fewer bits than
-  // it could for its LUTs.
   function automatic int unsigned same_bits(input int unsigned h);
-    return h / 6 + ((h % 6 <= 2) ? h % 6 : (h % 6 == 4) ? 2 : 1);
+    return h / 6 + ((h % 6 <= 2) ? h % 6 : 1);
   endfunction
   function automatic int unsigned twice_bits(input int unsigned h);
     return h / 6 + ((h % 6 >= 3) ? 1 : 0);
   endfunction
   function automatic int unsigned four_bits(input int unsigned h);
-    return h / 6 + ((h % 6 == 5) ? 1 : 0);
+    return h / 6 + ((h % 6 >= 4) ? 1 : 0);
   endfunction
 
   // Number of bits of each weight 2^c after some levels, 16 bits a weight.
@@ -54,7 +50,7 @@ module qnn_popcount #(
     logic [CountWidth*16-1:0] now;
     logic [CountWidth*16-1:0] next;
     int unsigned              height;
-    now = (CountWidth * 16)'(Width) | (CountWidth * 16)'(Twos) << 16;
+    now = (CountWidth * 16)'(Width);
     for (int unsigned l = 0; l < levels; l++) begin
       for (int unsigned c = 0; c < CountWidth; c++) begin
         height = same_bits(32'(now[c*16+:16]));
@@ -106,13 +102,12 @@ module qnn_popcount #(
     for (genvar c = 0; c < CountWidth; c++) begin : g_weight
       localparam int unsigned Height = 32'(From[c*16+:16]);
       localparam int unsigned Groups = same_bits(Height);
-      localparam int unsigned Tables = twice_bits(Height);
       localparam int unsigned Source = bits_below(From, c);
       // In the next level a weight holds first its own bits, then those from half, then those from a quarter of it.
       localparam int unsigned ToSame = bits_below(To, c);
       for (genvar g = 0; g < Groups; g++) begin : g_group
-        if (g < Tables) begin : g_table
-          localparam int unsigned Inputs = (g < Height / 6) ? 6 : (Height % 6 == 5) ? 5 : 3;
+        if (g < Height / 6 || Height % 6 >= 3) begin : g_table
+          localparam int unsigned Inputs = (g < Height / 6) ? 6 : Height % 6;
           logic [5:0] inputs;
           assign inputs = 6'(g_level[l].bits[Source+6*g+:Inputs]);
           assign g_level[l+1].bits[ToSame+g] = Table0[inputs];
@@ -120,14 +115,13 @@ module qnn_popcount #(
             localparam int unsigned ToTwice = bits_below(To, c + 1) + same_bits(32'(From[(c+1)*16+:16]));
             assign g_level[l+1].bits[ToTwice+g] = Table1[inputs];
           end
-          if (c + 2 < CountWidth && Inputs >= 5) begin : g_four
+          if (c + 2 < CountWidth && Inputs >= 4) begin : g_four
             localparam int unsigned ToFour = bits_below(To, c + 2) + same_bits(32'(From[(c+2)*16+:16])) +
                 twice_bits(32'(From[(c+1)*16+:16]));
             assign g_level[l+1].bits[ToFour+g] = Table2[inputs];
           end
         end else begin : g_pass
-          // The last bits of this weight, behind those in tables
-          assign g_level[l+1].bits[ToSame+g] = g_level[l].bits[Source+Height-Groups+g];
+          assign g_level[l+1].bits[ToSame+g] = g_level[l].bits[Source+5*(Height/6)+g];
         end
       end
     end
@@ -152,8 +146,8 @@ module qnn_popcount #(
   end
   assign count = row0 + row1;
 `else
-  localparam int unsigned CountWidth = $clog2(Width + 2 * Twos + 1);
-  assign count = CountWidth'($countones(data)) + CountWidth'($countones(data >> Width));
+  localparam int unsigned CountWidth = $clog2(Width + 1);
+  assign count = CountWidth'($countones(data));
 `endif
 
 endmodule

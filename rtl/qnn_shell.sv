@@ -9,8 +9,8 @@
 //   TLAST marks the end of a transfer of one or more frames: the frame whose last input beat carried TLAST is the frame
 //   whose last output beat carries it. Up to 64 frames may be inside; then the input waits. Frame ends are counted, not
 //   read from TLAST; a TLAST inside a frame is dropped and sets errors.tlast_mid_frame.
-//   core_aresetn is low while aresetn is low and for 16 cycles of a soft reset, plus one cycle; meanwhile
-//   s_axis_tready and m_axis_tvalid are low and the counters are zero.
+//   core_aresetn is low while aresetn is low and for 16 cycles of a soft reset, plus one cycle; meanwhile s_axis_tready
+//   is low, and from its second cycle on m_axis_tvalid is low (a beat that waits is withdrawn) and the counters are zero.
 // m_axis_*, s_axil_* outputs, core_in_tdata/tvalid and core_aresetn are registered; the two TREADYs towards the sources
 // depend on the TREADY behind them in the same cycle. Adds 1 cycle before and 1 cycle behind the core.
 // Used by the generated qnn_top (instance u_shell); tested in tests/rtl/test_shell.py.

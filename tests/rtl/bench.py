@@ -32,6 +32,10 @@ class Case:
     tables: dict[str, list[int]] = field(default_factory=dict)
     cycles_limit: int = 0
     """Cycles within which all beats pass when nothing blocks; 0 = not checked."""
+    latency: int | None = None
+    """Cycles from the input beat that completes the first output beat to that beat, as the module's header says."""
+    first_needs: int = 1
+    """Input beats that the first output beat needs."""
     instance: str = ""
     """SystemVerilog text instead of the usual instance, for modules without stream ports; {i} is the case number."""
 
@@ -100,6 +104,8 @@ def run_cases(cases: Sequence[Case], folder: Path, *, structural: bool, seed: in
             "beats_in": case.beats_in,
             "beats_out": case.beats_out,
             "cycles_limit": case.cycles_limit,
+            "latency": case.latency,
+            "first_needs": case.first_needs,
             "depth": case.parameters.get("Depth", 0) if case.module == "qnn_fifo" else 0,
         }
         for case in cases

@@ -58,6 +58,8 @@ class Runner:
         self.quiet = 0
         self.stored = 0
         self.highest = 0
+        self.completed: int | None = None
+        self.appeared: int | None = None
         self.s_valid.value = 0
         self.m_ready.value = 0
 
@@ -82,6 +84,10 @@ class Runner:
         expected = self.case["beats_out"]
         accepted = self.offered and bool(int(self.s_ready.value))
         taken = False
+        if int(self.m_valid.value) and self.appeared is None:
+            self.appeared = self.cycles
+        if accepted and self.sent + 1 == self.case["first_needs"]:
+            self.completed = self.cycles
         if int(self.m_valid.value):
             beat = int(self.m_data.value)
             if self.pending is not None and beat != self.pending:
@@ -120,6 +126,10 @@ class Runner:
         cycles = self.cycles - self.quiet
         if self.phase == "full speed" and case["cycles_limit"] and cycles > case["cycles_limit"]:
             self.complain(f"took {cycles} cycles, expected at most {case['cycles_limit']}")
+        if self.phase == "full speed" and case["latency"] is not None and self.completed and self.appeared:
+            latency = self.appeared - self.completed
+            if latency != case["latency"]:
+                self.complain(f"latency is {latency} cycles, the header says {case['latency']}")
         if self.high_water is not None:
             shown = int(self.high_water.value)
             if shown != self.highest:

@@ -112,7 +112,8 @@ def dot_integer(simd: int, width: int, signed: bool, narrower: int = 0) -> Case:
         f"qnn_lane_pairs #(.SIMD({simd}), .InWidth({width}), .InSigned({int(signed)})) p{{i}} "
         f"(.activations(c{{i}}_s_data[{simd * width - 1}:0]), .pairs(pairs{{i}}));\n"
         f"qnn_dot_integer #(.SIMD({simd}), .InWidth({width}), .InSigned({int(signed)}), .OutWidth({out})) u{{i}} "
-        f"(.pairs(pairs{{i}}), .weights(c{{i}}_s_data[{total - 1}:{simd * width}]), .sum(sum{{i}}), .carry(carry{{i}}));\n"
+        f"(.pairs(pairs{{i}}), .weights(c{{i}}_s_data[{total - 1}:{simd * width}]), "
+        f".sum(sum{{i}}), .carry(carry{{i}}));\n"
         f"assign c{{i}}_m_data = sum{{i}} + {out}'(carry{{i}});",
     )
 
@@ -120,7 +121,18 @@ def dot_integer(simd: int, width: int, signed: bool, narrower: int = 0) -> Case:
 def identity(name: str, module: str, width: int, **parameters: int) -> Case:
     rng = np.random.default_rng(width)
     words = [bits(rng, width) for _ in range(300)]
-    return Case(name, module, {"Width": width, **parameters}, width, width, words, words, cycles_limit=300 + 4)
+    latency = 2 if parameters.get("Depth", 2) > 2 else 1
+    return Case(
+        name,
+        module,
+        {"Width": width, **parameters},
+        width,
+        width,
+        words,
+        words,
+        cycles_limit=300 + latency,
+        latency=latency,
+    )
 
 
 def width_converter(width_in: int, width_out: int) -> Case:
@@ -138,7 +150,9 @@ def width_converter(width_in: int, width_out: int) -> Case:
         width_out,
         in_beats,
         out_beats,
-        cycles_limit=max(len(in_beats), len(out_beats)) + 2,
+        cycles_limit=max(len(in_beats), len(out_beats)) + 1,
+        latency=int(width_in != width_out),
+        first_needs=max(1, width_out // width_in),
     )
 
 
@@ -153,7 +167,8 @@ def affine(lanes: int, width: int, signed: bool, out: int, scale: int, offset: i
         lanes * out,
         beats(x, lanes, width),
         beats(scale * x + offset, lanes, out),
-        cycles_limit=202,
+        cycles_limit=200 + 1,
+        latency=1,
     )
 
 
@@ -167,6 +182,8 @@ def logits(pe: int, width: int, signed: bool) -> Case:
         pe * 32,
         beats(x, pe, width),
         beats(x, pe, 32),
+        cycles_limit=60,
+        latency=0,
     )
 
 
@@ -231,8 +248,12 @@ def window(
         lanes * out_width,
         in_beats,
         out_beats,
-        # Input and output do not overlap fully where the buffer is minimal.
-        cycles_limit=len(in_beats) + len(out_beats) + 8,
+        # Input and output overlap fully where the buffer holds the rows a window advances by besides its own span;
+        # where it is minimal they do not.
+        cycles_limit=max(len(in_beats), len(out_beats)) + depth - extra_depth + 3
+        if extra_depth >= sh * columns * fold
+        else len(in_beats) + len(out_beats) + 3,
+        latency=3,
     )
 
 
@@ -285,7 +306,9 @@ def mvu(
         beats(x, simd, width),
         beats(y, pe, acc),
         {name + ".mem": table},
-        cycles_limit=vectors * len(table) + 4,
+        cycles_limit=vectors * len(table) + 3,
+        latency=3,
+        first_needs=folds,
     )
 
 
@@ -314,7 +337,8 @@ def threshold(pe: int, channels: int, width: int, signed: bool, steps: int, out:
         beats(x, pe, width),
         beats(y, pe, out),
         {name + ".mem": beats(t, pe * steps, width + 1)},
-        cycles_limit=40 * channels // pe + 3,
+        cycles_limit=40 * channels // pe + 2,
+        latency=2,
     )
 
 
@@ -343,7 +367,9 @@ def pool(pe: int, channels: int, width: int, signed: bool, positions: int, maske
         beats(x, pe, width),
         beats(y, pe, width),
         {name + ".mem": beats(mask, pe, 1)} if masked else {},
-        cycles_limit=12 * positions * channels // pe + 3,
+        cycles_limit=12 * positions * channels // pe + 2,
+        latency=2,
+        first_needs=(positions - 1) * channels // pe + 1,
     )
 
 
@@ -385,7 +411,9 @@ def classifier(pe: int, classes: int, width: int, signed: bool, kind: int) -> Ca
         beats(x, pe, width),
         [int(i) for i in scores.argmax(axis=1)],
         {name + ".mem": table},
-        cycles_limit=frames * classes // pe + 5,
+        cycles_limit=frames * classes // pe + 4,
+        latency=4,
+        first_needs=classes // pe,
     )
 
 
@@ -413,6 +441,9 @@ STANDARD: tuple[Case, ...] = (
     window((1, 1), 3, 1, (3, 3), pads=(1, 1, 1, 1), ternary=True, frames=6),
     window((6, 6), 4, 4, (2, 2), stride=(1, 1), extra_depth=40),
     window((4, 4), 2, 1, (4, 4), frames=4),
+    window((5, 6), 2, 1, (3, 3), extra_depth=12, frames=12),
+    window((4, 5), 2, 2, (3, 3), pads=(1, 1, 1, 1), ternary=True, extra_depth=5, frames=20),
+    window((6, 6), 2, 2, (2, 2), stride=(2, 2), extra_depth=12, frames=20),
     mvu(2, 3, 6, 9, 0, style="bram"),
     mvu(1, 1, 3, 5, 0),
     mvu(4, 8, 4, 8, 0),

@@ -16,7 +16,14 @@ EXTRA: tuple[tuple[str, dict[str, int | str]], ...] = (
     ("qnn_register_slice", {"Width": 1}),
     ("qnn_accumulator", {"PE": 1, "InWidth": 1, "AccWidth": 1}),
     ("qnn_dot_ternary", {"SIMD": 1}),
+    *(
+        (module, {"SIMD": simd, "InWidth": 1, "InSigned": signed})
+        for module in ("qnn_lane_pairs", "qnn_dot_integer")
+        for simd in (1, 2)
+        for signed in (0, 1)
+    ),
     ("qnn_dot_integer", {"SIMD": 1, "InWidth": 1, "OutWidth": 1}),
+    ("qnn_dot_integer", {"SIMD": 5, "InWidth": 8, "OutWidth": 3}),
     *(
         ("qnn_weight_store", {"Width": width, "Depth": depth, "InitFile": name, "Style": style})
         for width, depth in ((1, 1), (33, 5))

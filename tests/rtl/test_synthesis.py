@@ -56,3 +56,12 @@ def test_xnor_dot_product_stays_small(simd: int, limit: int) -> None:
     """1.55 and 1.49 LUT per lane with run-time weights, yosys 0.70."""
     lut = synthesize(sources(), "qnn_dot_xnor", parameters={"SIMD": simd}).lut
     assert lut <= limit, f"{lut} LUT, {lut / simd:.2f} per lane; was {limit}"
+
+
+@pytest.mark.parametrize(("simd", "width", "limit"), [(3, 8, 22), (27, 8, 215), (8, 2, 22)])
+def test_integer_dot_product_stays_small(simd: int, width: int, limit: int) -> None:
+    """7.0 to 7.8 LUT per lane of 8 bits besides the pair sums that all rows share, yosys 0.70."""
+    out = width + 1 + (simd - 1).bit_length()
+    parameters = {"SIMD": simd, "InWidth": width, "InSigned": 0, "OutWidth": out}
+    lut = synthesize(sources(), "qnn_dot_integer", parameters=parameters).lut
+    assert lut <= limit, f"{lut} LUT, {lut / simd:.2f} per lane; was {limit}"
