@@ -68,7 +68,7 @@ def _sentence(error: OSError) -> str:
 def working(text: str) -> Iterator[Callable[[str], None]]:
     """Tell on stderr what is being done; yields a function that changes the text.
 
-    In a terminal it is one line with a spinner and the elapsed time that vanishes at the end, elsewhere a line now and then.
+    In a terminal it is one line with a spinner and the elapsed time, gone at the end; elsewhere a line now and then.
     """
     if not sys.stderr.isatty():
         yield _said_seldom(text)
