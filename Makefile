@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/ready
 PYTEST := $(BIN)/python -m pytest -n 2
+PEERS := .venv-peers
 
-.PHONY: help demo test test-all lint lock clean
+.PHONY: help demo test test-all test-peers lint lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo      train a small network, build its accelerator and prove both equal in simulation'
 	@echo 'make test      every test that is not slow'
 	@echo 'make test-all  every test'
+	@echo 'make test-peers  side by side with larq, in an environment of its own (.venv-peers)'
 	@echo 'make lint      ruff, mypy, verilator -Wall and verible'
 	@echo 'make lock      choose the newest fitting versions anew (requirements.lock)'
 	@echo 'make clean     remove .venv and everything that was generated here'
@@ -28,6 +30,14 @@ test: $(STAMP)
 test-all: $(STAMP)
 	@$(PYTEST) -m 'slow or not slow'
 
+$(PEERS)/ready: requirements-peers.txt
+	@$(if $(PYTHON),$(PYTHON),python3) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-peers.txt
+	@touch $@
+
+test-peers: $(PEERS)/ready
+	@$(PEERS)/bin/python -m pytest tests/peers tests/test_jax_backend.py
+
 lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -41,5 +51,5 @@ lock: $(STAMP)
 	@sed -i '1i # Exact versions for Python 3.11 to 3.13, made from pyproject.toml by `make lock`.' requirements.lock
 
 clean:
-	rm -rf $(VENV) $(VENV).log build dist sim_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(VENV).log build dist sim_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

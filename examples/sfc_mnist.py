@@ -61,7 +61,7 @@ def trained(data, model: Path | None, target: Path):
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
-        progress=lambda epoch, epochs, loss, accuracy: print(f"epoch {epoch} of {epochs}: {accuracy:.2%}"),
+        progress=lambda done: print(done) if done.step == done.steps else None,
     )
     print(f"trained in {history.seconds:.0f} s, test accuracy {history.test_accuracy:.2%}")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations",
+    "callbacks",
     "constraints",
     "context",
     "datasets",
@@ -19,13 +20,19 @@ _MODULES = (
     "ir",
     "layers",
     "math",
+    "metrics",
+    "models",
+    "optimizers",
     "quantizers",
+    "utils",
     "zoo",
 )
 _NAMES = {
     "Accelerator": "compiler",
     "QnnError": "errors",
     "compile": "compiler",
+    "export": "bundle",
+    "load_larq_weights": "larq_weights",
     "load_samples": "samples",
     "predict": "frontends.keras",
     "prepare": "frontends.prepare",

@@ -167,12 +167,16 @@ def build(
     input_offset: Annotated[float | None, typer.Option(help="Offset outside the model.")] = None,
     data: Annotated[str | None, typer.Option(help="Raw samples: FILE.npz or FILE.npz:x,y.")] = None,
     golden_frames: Annotated[int, typer.Option(min=1, help="Frames stored as golden vectors.")] = 20,
+    custom: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers your own quantizers; may be repeated.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Compile a trained model into a project folder: RTL, weights, golden vectors, testbench."""
     from qnn_hw.boards import load_board
     from qnn_hw.build import check_target, manifest, write_build
     from qnn_hw.compiler import OUTPUTS, compile
+    from qnn_hw.frontends.custom_code import run_custom_code
     from qnn_hw.frontends.model_file import check_model_file
     from qnn_hw.samples import load_samples
     from qnn_hw.tables import layer_table, throughput_lines
@@ -187,6 +191,8 @@ def build(
     samples = load_samples(data) if data is not None else None
     with working(f"loading TensorFlow to read {model.name}") as say:
         _load_tensorflow()
+        for file in custom or ():
+            run_custom_code(file)
         say(f"compiling {model.name}")
         accelerator = compile(
             model,
@@ -286,6 +292,47 @@ def doctor(json: Json = False) -> None:
     show([asdict(item) for item in checks], json, table("This machine", ("", "check", "found", "remedy"), rows))
     if not all(item.ok for item in checks):
         raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    dataset: Annotated[str, typer.Option(help="digits, mnist, fashion-mnist or cifar10.")],
+    model: Annotated[str | None, typer.Option(help="Network of the zoo (default: the first for the data set).")] = None,
+    data: Annotated[Path | None, typer.Option(help="File or folder of the data set (default: Keras's cache).")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images (default: the recipe's).")] = None,
+    optimizer: Annotated[str, typer.Option(help="adam; bop: binary weights by Bop, the rest by Adam.")] = "adam",
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's first (default: the recipe's).")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a step (default: the recipe's).")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of weights and order of images.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Model file (default: <model>.keras).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    distill: Annotated[Path | None, typer.Option(help="Trained .keras model whose scores are learnt as well.")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's log.")] = None,
+    json: Json = False,
+) -> None:
+    """Train a network of the zoo by its recipe: a .keras file for `qnn-hw build`."""
+    from qnn_hw.train import Request, check, run_training, sentences
+
+    request = Request(
+        dataset=dataset,
+        data=data,
+        model=model,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        optimizer=optimizer,
+        seed=seed,
+        out=out,
+        resume=resume,
+        teacher=distill,
+        tensorboard=tensorboard,
+    )
+    # What can be refused at once is refused before TensorFlow is loaded.
+    check(request)
+    with working("loading TensorFlow") as say:
+        _load_tensorflow()
+        facts = run_training(request, say)
+    show(facts, json, sentences(facts))
 
 
 @app.command()

@@ -213,6 +213,9 @@ def compile(
     """
     from qnn_hw.frontends.keras import convert, disagreements, load_model
 
+    if golden_frames < 1:
+        raise QnnError(f"golden_frames={golden_frames}: store at least 1 frame of golden vectors")
+
     if isinstance(model, str | Path):
         model = load_model(model)
     result = convert(model, input_dtype=input_dtype, input_scale=input_scale, input_offset=input_offset)
@@ -233,7 +236,21 @@ def compile(
         output=output,
         golden=golden,
     )
+    check_golden(accelerator, golden)
     return replace(accelerator, software_model=result.prepared.model, notes=result.notes)
+
+
+def check_golden(accelerator: Accelerator, golden: Golden) -> None:
+    """Refuse an accelerator that decides a golden frame otherwise than Keras: nothing wrong is ever built."""
+    if golden.keras_class is None or accelerator.output != "class":
+        return
+    differing = np.flatnonzero(accelerator.emulate(golden.samples.x) != golden.keras_class)
+    if differing.size:
+        raise QnnError(
+            f"{accelerator.name}: the integer network decides {differing.size} of {len(golden.keras_class)} golden "
+            f"frames otherwise than the software model, first frame {differing[0]}; a quantizer whose forward values "
+            "are not exactly its levels does that, otherwise it is a defect of qnn-hw: nothing was built"
+        )
 
 
 def _keras_class(software_model: Any, values: IntArray) -> npt.NDArray[np.int64]:

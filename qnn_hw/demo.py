@@ -105,16 +105,13 @@ def _trained(name: str, data: Any, progress: Progress) -> Any:
         return load_model(file)
     model = getattr(zoo, name)()
 
-    def report(epoch: int, epochs: int, loss: float, accuracy: float) -> None:
-        progress(f"{name}: training, epoch {epoch} of {epochs}, accuracy {accuracy:.1%}")
-
     zoo.train(
         model,
         data,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
-        progress=report,
+        progress=lambda done: progress(f"{name}: training, {done}"),
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
@@ -125,12 +122,16 @@ def _trained(name: str, data: Any, progress: Progress) -> Any:
 
 
 def _training_key(name: str, data: Any) -> str:
+    """Name of everything the trained weights depend on: sources, data, versions."""
     from qnn_hw import layers, quantizers
-    from qnn_hw.zoo import nets, training
+    from qnn_hw.zoo import nets, recipes, training
 
     digest = hashlib.sha256(name.encode())
-    for module in (nets, training, layers, quantizers):
-        digest.update(inspect.getsource(module).encode())
+    for module in (nets, recipes, training, layers, quantizers):
+        source = Path(inspect.getfile(module))
+        # A module that is a folder is known by all its files.
+        for file in sorted(source.parent.rglob("*.py")) if source.name == "__init__.py" else [source]:
+            digest.update(file.read_bytes())
     for array in (data.x_train, data.y_train):
         digest.update(np.ascontiguousarray(array).tobytes())
     for distribution in ("tensorflow", "keras"):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 import keras
@@ -11,14 +12,56 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from qnn_hw import context
+from qnn_hw import context, layers
 from qnn_hw.activations import hard_tanh
 from qnn_hw.constraints import WeightClip
 from qnn_hw.errors import QnnError
-from qnn_hw.layers import QuantConv2D, QuantDense, same_padding
-from qnn_hw.quantizers import DoReFa, SteSign
+from qnn_hw.layers import QuantConv1D, QuantConv2D, QuantDense, QuantDepthwiseConv2D, QuantSeparableConv2D, same_padding
+from qnn_hw.quantizers import DoReFa, NoOp, Quantizer, SteSign
 
 BINARY = {"input_quantizer": "ste_sign", "kernel_quantizer": "ste_sign", "kernel_constraint": "weight_clip"}
+
+
+DEPTHWISE = {"input_quantizer": "ste_sign", "depthwise_quantizer": "ste_sign", "depthwise_constraint": "weight_clip"}
+SEPARABLE = {**DEPTHWISE, "pointwise_quantizer": "ste_sign", "pointwise_constraint": "weight_clip"}
+
+KINDS = {
+    "QuantDense": ((3, 20), {"units": 6, **BINARY}),
+    "QuantConv1D": ((2, 9, 4), {"filters": 4, "kernel_size": 3, "groups": 2, **BINARY}),
+    "QuantConv2D": ((2, 9, 8, 4), {"filters": 4, "kernel_size": 3, "groups": 2, **BINARY}),
+    "QuantConv3D": ((2, 5, 6, 4, 2), {"filters": 3, "kernel_size": 3, **BINARY}),
+    "QuantDepthwiseConv2D": ((2, 9, 8, 4), {"kernel_size": 3, "depth_multiplier": 2, **DEPTHWISE}),
+    "QuantSeparableConv1D": ((2, 9, 4), {"filters": 3, "kernel_size": 3, "depth_multiplier": 2, **SEPARABLE}),
+    "QuantSeparableConv2D": ((2, 9, 8, 4), {"filters": 3, "kernel_size": 3, "depth_multiplier": 2, **SEPARABLE}),
+    "QuantConv2DTranspose": ((2, 5, 6, 4), {"filters": 3, "kernel_size": 3, "strides": 2, **BINARY}),
+    "QuantConv3DTranspose": ((2, 4, 3, 5, 2), {"filters": 3, "kernel_size": 3, **BINARY}),
+    "QuantLocallyConnected1D": ((2, 9, 4), {"filters": 3, "kernel_size": 3, "strides": 2, **BINARY}),
+    "QuantLocallyConnected2D": ((2, 9, 8, 4), {"filters": 3, "kernel_size": 3, "padding": "same", **BINARY}),
+}
+"""Every layer: shape of an input, arguments. The Keras twin of `QuantX` is `X`."""
+TWINS = [name for name in KINDS if "Locally" not in name]
+PADDED = [name for name in TWINS if "Conv" in name and "Transpose" not in name]
+
+
+def make(name: str, **more) -> keras.layers.Layer:
+    """A layer of `KINDS`, built, with seeded weights and integer biases."""
+    shape, arguments = KINDS[name]
+    layer = getattr(layers, name)(**{**arguments, **more})
+    layer.build((None, *shape[1:]))
+    weights = [random_array(*w.shape) for w in layer.get_weights()]
+    layer.set_weights([np.rint(w) if w.ndim == 1 else w for w in weights])
+    return layer
+
+
+def twin_of(layer: keras.layers.Layer, **more) -> keras.layers.Layer:
+    """The Keras layer with the already quantized weights."""
+    name = type(layer).__name__
+    shape, arguments = KINDS[name]
+    arguments = {k: v for k, v in arguments.items() if not k.endswith(("_quantizer", "_constraint"))}
+    twin = getattr(keras.layers, name.removeprefix("Quant"))(**{**arguments, **more})
+    twin.build((None, *shape[1:]))
+    twin.set_weights([w if w.ndim == 1 else binarized(w) for w in layer.get_weights()])
+    return twin
 
 
 def random_array(*shape: int) -> np.ndarray:
@@ -253,22 +296,237 @@ class TestRoundTrips:
         x = random_array(5, 4)
         assert_equal(again(x).numpy(), model(x).numpy(), "model with trainable quantizers")
 
+    @pytest.mark.parametrize("name", KINDS)
+    def test_every_layer(self, name: str, tmp_path: Path) -> None:
+        layer, x = make(name), random_array(*KINDS[name][0])
+        model = keras.Sequential([keras.Input(x.shape[1:]), layer])
+        expected = model(x).numpy()
+        model.save(tmp_path / "m.keras")
+        again = keras.models.load_model(tmp_path / "m.keras")
+        assert_equal(again(x).numpy(), expected, "loaded")
+        # JSON turns the shapes of built quantizers into lists.
+        assert json.dumps(again.layers[0].get_config()) == json.dumps(layer.get_config())
+        clone = keras.models.clone_model(model)
+        clone.set_weights(model.get_weights())
+        assert_equal(clone(x).numpy(), expected, "cloned")
+
+    def test_a_subclass_keeps_its_own_name_and_documentation(self) -> None:
+        class Mine(QuantDense):
+            """My layer."""
+
+            def __init__(self, wish: int, **kwargs) -> None:
+                super().__init__(3, **kwargs)
+                self.wish = wish
+
+        assert Mine.__doc__ == "My layer."
+        assert Mine(7, kernel_quantizer="ste_tern").kernel_quantizer.precision == 2
+
+
+class TestEveryLayer:
+    @pytest.mark.parametrize("name", TWINS)
+    def test_equals_the_keras_layer_with_quantized_kernels(self, name: str) -> None:
+        layer, x = make(name), random_array(*KINDS[name][0])
+        assert_equal(layer(x).numpy(), twin_of(layer)(binarized(x)).numpy(), name)
+
+    @pytest.mark.parametrize("pad_values", [1.0, -1.0], ids=lambda v: f"pad{v:+g}")
+    @pytest.mark.parametrize("name", PADDED)
+    def test_pad_values(self, name: str, pad_values: float) -> None:
+        layer, x = make(name, padding="same", pad_values=pad_values, activation="relu"), random_array(*KINDS[name][0])
+        widths = [(0, 0), *[(1, 1)] * (x.ndim - 2), (0, 0)]
+        padded = np.pad(binarized(x), widths, constant_values=pad_values)
+        assert_equal(layer(x).numpy(), twin_of(layer, activation="relu")(padded).numpy(), name)
+
+    @pytest.mark.parametrize("name", KINDS)
+    def test_output_shape(self, name: str) -> None:
+        layer, shape = make(name), KINDS[name][0]
+        assert layer.compute_output_shape(shape) == layer(random_array(*shape)).shape
+
+    @pytest.mark.parametrize("name", KINDS)
+    def test_latent_and_quantized_weights(self, name: str) -> None:
+        layer = make(name)
+        for weight in layer.weight_roles:
+            latent = np.asarray(getattr(layer, weight))
+            assert_equal(getattr(layer, f"quantized_{weight}").numpy(), binarized(latent), f"{name} quantized {weight}")
+            with context.quantized_scope(True):
+                assert_equal(getattr(layer, weight).numpy(), binarized(latent), f"{name} {weight} in the scope")
+                assert any(np.array_equal(w, binarized(latent)) for w in layer.get_weights()), (
+                    "get_weights in the scope"
+                )
+        assert all(np.unique(w).size > 2 for w in layer.get_weights() if w.size > 10), "latent outside of the scope"
+
+    def test_depthwise_kernel_names(self) -> None:
+        layer = make("QuantDepthwiseConv2D")
+        assert layer.depthwise_kernel is layer.kernel
+        assert_equal(layer.quantized_depthwise_kernel.numpy(), layer.quantized_kernel.numpy(), "both names")
+
+    @pytest.mark.parametrize("name", KINDS)
+    def test_saving_in_the_scope_stores_quantized_weights(self, name: str, tmp_path: Path) -> None:
+        layer = make(name)
+        model = keras.Sequential([keras.Input(KINDS[name][0][1:]), layer])
+        latent = layer.get_weights()
+        with context.quantized_scope(True):
+            model.save_weights(tmp_path / "w.weights.h5")
+        model.load_weights(tmp_path / "w.weights.h5")
+        n_kernels = len(layer.weight_roles)
+        for i, (got, before) in enumerate(zip(layer.get_weights(), latent, strict=True)):
+            assert_equal(got, binarized(before) if i < n_kernels else before, f"{name} weight {i}")
+
+    def test_unbuilt(self) -> None:
+        for name in KINDS:
+            layer = getattr(layers, name)(**KINDS[name][1], name="early")
+            for weight in layer.weight_roles:
+                with pytest.raises(AttributeError, match="early: build the layer before reading its"):
+                    getattr(layer, weight)
+
+    def test_optimizers_can_tell_binary_variables(self) -> None:
+        layer = make("QuantSeparableConv2D", pointwise_quantizer="ste_tern")
+        assert [getattr(v, "precision", None) for v in layer.trainable_variables] == [1, 2, None]
+
+    def test_causal_padding_is_zero(self) -> None:
+        with pytest.raises(ValueError, match=r'conv3: pad_values=1\.0 with padding="causal"; causal padding is zero'):
+            QuantConv1D(2, 3, padding="causal", pad_values=1.0, name="conv3")
+        layer = make("QuantConv1D", padding="causal")
+        x = random_array(2, 9, 4)
+        assert_equal(layer(x).numpy(), twin_of(layer, padding="causal")(binarized(x)).numpy(), "causal")
+
+    def test_locally_connected_by_hand(self) -> None:
+        layer = make("QuantLocallyConnected2D")
+        x = random_array(2, 9, 8, 4)
+        kernel, bias = layer.get_weights()
+        padded = np.pad(binarized(x), [(0, 0), (1, 1), (1, 1), (0, 0)])
+        expected = np.empty((2, 9, 8, 3), np.float32)
+        for i in range(9):
+            for j in range(8):
+                patch = padded[:, i : i + 3, j : j + 3, :].reshape(2, -1)
+                expected[:, i, j] = patch @ binarized(kernel[i * 8 + j]) + bias[i, j]
+        assert_equal(layer(x).numpy(), expected, "QuantLocallyConnected2D")
+
+    def test_locally_connected_needs_sizes(self) -> None:
+        with pytest.raises(QnnError, match="every spatial size must be known"):
+            layers.QuantLocallyConnected1D(2, 3).build((None, None, 3))
+        with pytest.raises(ValueError, match='padding="causal"; allowed are "valid" and "same"'):
+            layers.QuantLocallyConnected1D(2, 3, padding="causal")
+
+    def test_starved_weights_name_the_kernel(self) -> None:
+        with pytest.warns(UserWarning, match=r"set pointwise_constraint="):
+            QuantSeparableConv2D(2, 3, **{**SEPARABLE, "pointwise_constraint": None})
+        with pytest.warns(UserWarning, match=r"set depthwise_constraint="):
+            QuantDepthwiseConv2D(3, **{**DEPTHWISE, "depthwise_constraint": None})
+
+    def test_no_op_starves_nothing(self, recwarn: pytest.WarningsRecorder) -> None:
+        QuantDense(3, kernel_quantizer=NoOp(precision=1))
+        assert [str(w.message) for w in recwarn if issubclass(w.category, UserWarning)] == []
+
+    @pytest.mark.parametrize("name", KINDS)
+    def test_documentation_lists_every_argument(self, name: str) -> None:
+        cls = getattr(layers, name)
+        for argument in list(inspect.signature(cls).parameters):
+            assert f"    {'**' if argument == 'kwargs' else ''}{argument}: " in cls.__doc__, argument
+
+
+class OwnQuantizer(Quantizer):
+    """A quantizer as a user writes it."""
+
+    precision = 2
+
+    def call(self, inputs):
+        return super().call(keras.ops.round(keras.ops.clip(inputs, -1, 1)))
+
+
+def train_once(model: keras.Model, shape: tuple[int, ...]) -> float:
+    """One epoch on 32 random samples; the loss. The output shape tells the number of classes."""
+    model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    labels = np.random.default_rng(1).integers(0, model.output_shape[-1], 32)
+    return model.fit(random_array(32, *shape), labels, batch_size=16, verbose=0).history["loss"][0]
+
+
+class TestTraining:
+    @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+    def test_mixed_precision(self, policy: str) -> None:
+        keras.config.set_dtype_policy(policy)
+        try:
+            model = small_model()
+            loss = train_once(model, (6, 6, 2))
+            conv = model.layers[0]
+            assert conv.compute_dtype == policy.removeprefix("mixed_")
+            assert conv.kernel.dtype == "float32"
+            assert model(random_array(2, 6, 6, 2)).dtype == conv.compute_dtype
+            # Below the smallest float16: the sign is that of the float32 weight, not of a zero.
+            conv.set_weights([np.full(w.shape, -1e-9, np.float32) for w in conv.get_weights()])
+            plus = np.ones((1, 6, 6, 2), np.float32)
+            inner = keras.ops.convert_to_numpy(keras.Model(model.inputs, conv.output)(plus)).astype(np.float32)
+            assert inner[0, 2, 2].tolist() == [-1.0] * 4, f"hard_tanh(-18) of negative weights, got {inner[0, 2, 2]}"
+        finally:
+            keras.config.set_dtype_policy("float32")
+        assert np.isfinite(loss)
+
+    def test_custom_loop_equals_fit(self) -> None:
+        x, y = random_array(32, 6, 6, 2), np.random.default_rng(1).integers(0, 3, 32)
+        loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model, by_hand = small_model(), small_model()
+        by_hand.set_weights(model.get_weights())
+        model.compile(keras.optimizers.SGD(0.1), loss_of)
+        model.train_on_batch(x, y)
+        optimizer = keras.optimizers.SGD(0.1)
+
+        @tf.function
+        def step() -> None:
+            with tf.GradientTape() as tape:
+                loss = loss_of(y, by_hand(x, training=True))
+            gradients = tape.gradient(loss, by_hand.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, by_hand.trainable_variables, strict=True))
+
+        step()
+        for i, (a, b) in enumerate(zip(model.get_weights(), by_hand.get_weights(), strict=True)):
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7, err_msg=f"weight {i}")
+
+    def test_mirrored_strategy(self) -> None:
+        strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+        with strategy.scope():
+            model = small_model()
+            before = model.get_weights()
+            assert np.isfinite(train_once(model, (6, 6, 2)))
+        assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+        assert model.layers[0].quantized_kernel.shape == (3, 3, 2, 4)
+
+    def test_flip_ratio_appears_in_the_logs(self) -> None:
+        with context.metrics_scope(["flip_ratio"]):
+            model = small_model()
+        model.compile(keras.optimizers.Adam(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        x, y = random_array(64, 6, 6, 2), np.random.default_rng(1).integers(0, 3, 64)
+        logs = model.fit(x, y, batch_size=16, verbose=0).history
+        ratios = {name: values for name, values in logs.items() if name.startswith("flip_ratio/")}
+        assert len(ratios) == 2, f"two kernel quantizers, logged: {sorted(logs)}"
+        assert all(0 < values[0] < 1 for values in ratios.values()), ratios
+
+    def test_a_quantizer_of_ones_own(self) -> None:
+        model = keras.Sequential(
+            [
+                keras.Input((6,)),
+                QuantDense(5, input_quantizer=OwnQuantizer, kernel_quantizer=OwnQuantizer(metrics=["flip_ratio"])),
+                QuantDense(3, kernel_quantizer=lambda w: keras.ops.clip(w, -0.5, 0.5), input_quantizer=keras.ops.tanh),
+            ]
+        )
+        assert np.isfinite(train_once(model, (6,)))
+        assert set(np.unique(model.layers[0].quantized_kernel)) <= {-1.0, 0.0, 1.0}
+
 
 class TestSignature:
-    @pytest.mark.parametrize(
-        ("layer", "twin", "last"),
-        [(QuantDense, keras.layers.Dense, "bias_constraint"), (QuantConv2D, keras.layers.Conv2D, "bias_constraint")],
-        ids=["dense", "conv2d"],
-    )
-    def test_keeps_the_keras_argument_order(self, layer: type, twin: type, last: str) -> None:
-        ours = list(inspect.signature(layer.__init__).parameters.values())
-        theirs = list(inspect.signature(twin.__init__).parameters.values())
-        theirs = theirs[: [p.name for p in theirs].index(last) + 1]
-        extra = {"input_quantizer", "kernel_quantizer", "pad_values", "kwargs"}
+    @pytest.mark.parametrize("name", TWINS)
+    def test_keeps_the_keras_argument_order(self, name: str) -> None:
+        ours = list(inspect.signature(getattr(layers, name).__init__).parameters.values())
+        theirs = list(inspect.signature(getattr(keras.layers, name.removeprefix("Quant")).__init__).parameters.values())
+        theirs = theirs[: [p.name for p in theirs].index("bias_constraint") + 1]
+        extra = {"pad_values", "kwargs", *(p.name for p in ours if p.name.endswith("_quantizer"))}
         assert [(p.name, p.default) for p in ours if p.name not in extra] == [(p.name, p.default) for p in theirs]
 
-    def test_quantizers_follow_use_bias_and_pad_values_follow_padding(self) -> None:
-        names = list(inspect.signature(QuantConv2D.__init__).parameters)
+    @pytest.mark.parametrize("name", KINDS)
+    def test_quantizers_follow_use_bias_and_pad_values_follow_padding(self, name: str) -> None:
+        cls = getattr(layers, name)
+        names = list(inspect.signature(cls.__init__).parameters)
+        expected = [f"{role}_quantizer" for role in ("input", *cls.weight_roles.values())]
         after_bias = names.index("use_bias") + 1
-        assert names[after_bias : after_bias + 2] == ["input_quantizer", "kernel_quantizer"]
-        assert names[names.index("padding") + 1] == "pad_values"
+        assert names[after_bias : after_bias + len(expected)] == expected
+        assert ("pad_values" in names) == (name in PADDED)
+        if name in PADDED:
+            assert names[names.index("padding") + 1] == "pad_values"

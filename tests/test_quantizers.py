@@ -9,11 +9,22 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from qnn_hw import context, quantizers
 from qnn_hw import math as qnn_math
-from qnn_hw import quantizers
 from qnn_hw.errors import QnnError
 from qnn_hw.ir.code_type import CodeType
-from qnn_hw.quantizers import DoReFa, FixedPoint, Quantizer, SteSign
+from qnn_hw.quantizers import (
+    ApproxSign,
+    DoReFa,
+    FixedPoint,
+    MagnitudeAwareSign,
+    NoOp,
+    Quantizer,
+    SteHeaviside,
+    SteSign,
+    SteTern,
+    SwishSign,
+)
 
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 LARGEST = float(np.finfo(np.float32).max)
@@ -56,6 +67,23 @@ def assert_same(got: np.ndarray, expected: np.ndarray, x: np.ndarray, what: str)
 
 DTYPES = ("float32", "float64")
 
+EVERY = [
+    lambda: SteSign(1.25),
+    lambda: SteSign(None),
+    lambda: ApproxSign(),
+    lambda: SwishSign(2.0),
+    lambda: SteHeaviside(0.5),
+    lambda: MagnitudeAwareSign(1.5),
+    lambda: SteTern(0.1, clip_value=None),
+    lambda: SteTern(ternary_weight_networks=True),
+    lambda: FixedPoint(6, 3, signed=False),
+    lambda: DoReFa(3),
+    lambda: DoReFa(3, mode="weights"),
+    lambda: NoOp(precision=1),
+    lambda: SteSign(metrics=["flip_ratio"]),
+]
+"""One or two objects of every quantizer, none with default arguments only."""
+
 
 class TestSteSign:
     @pytest.mark.parametrize("dtype", DTYPES)
@@ -93,6 +121,133 @@ class TestSteSign:
     def test_clip_value_must_be_positive(self, clip_value: float) -> None:
         with pytest.raises(QnnError, match=f"clip_value={clip_value}; give a positive number"):
             SteSign(clip_value)
+
+
+def binary(x: np.ndarray) -> np.ndarray:
+    return np.where(x < 0, -1.0, 1.0)
+
+
+class TestOtherQuantizers:
+    """Values and gradients written down once more in NumPy."""
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_approx_sign(self, dtype: str) -> None:
+        x = corner_values(dtype)
+        got, gradient = value_and_gradient(ApproxSign(), x)
+        assert_same(got, binary(x), x, "ApproxSign forward")
+        inside = np.abs(x) <= 1
+        expected = np.where(inside, 2 - 2 * np.abs(np.where(inside, x, 0)), 0)
+        np.testing.assert_allclose(gradient, expected, rtol=1e-6)
+
+    @pytest.mark.parametrize("beta", [1.0, 5.0])
+    def test_swish_sign(self, beta: float) -> None:
+        x = corner_values("float64")
+        got, gradient = value_and_gradient(SwishSign(beta), x)
+        assert_same(got, binary(x), x, "SwishSign forward")
+        y = np.clip(beta * x, -300, 300)  # beyond, the slope is 0 in float64
+        expected = beta * (2 - y * np.tanh(y / 2)) / (1 + np.cosh(y))
+        np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-100)
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    @pytest.mark.parametrize("clip_value", [1.0, 0.5, None], ids=lambda v: f"clip{v}")
+    def test_ste_heaviside(self, dtype: str, clip_value: float | None) -> None:
+        x = corner_values(dtype)
+        got, gradient = value_and_gradient(SteHeaviside(clip_value), x)
+        assert_same(got, (x > 0).astype(dtype), x, "SteHeaviside forward")
+        mask = np.ones_like(x) if clip_value is None else (np.abs(x) <= clip_value).astype(dtype)
+        assert_same(gradient, mask, x, "SteHeaviside gradient")
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    @pytest.mark.parametrize("threshold", [0.05, 0.5, 0.0])
+    def test_ste_tern(self, dtype: str, threshold: float) -> None:
+        x = corner_values(dtype)
+        got, gradient = value_and_gradient(SteTern(threshold), x)
+        delta = np.dtype(dtype).type(threshold)
+        assert_same(got, np.where(np.abs(x) < delta, 0, np.sign(x)), x, "SteTern forward")
+        assert_same(gradient, (np.abs(x) <= 1).astype(dtype), x, "SteTern gradient")
+
+    def test_ste_tern_ties_leave_zero(self) -> None:
+        x = np.array([0.5, -0.5, np.nextafter(0.5, 0), -np.nextafter(0.5, 0), 0.0, -0.0], np.float64)
+        assert SteTern(0.5)(tf.constant(x)).numpy().tolist() == [1, -1, 0, 0, 0, 0]
+
+    def test_ternary_weight_network_threshold(self) -> None:
+        x = np.array([[1.0, -2.0], [0.5, -0.5]], np.float32)  # 0.7 * mean|x| = 0.7
+        assert SteTern(ternary_weight_networks=True)(x).numpy().tolist() == [[1, -1], [0, 0]]
+
+    def test_magnitude_aware_sign(self) -> None:
+        x = np.array([[0.5, -3.0, 0.0], [-1.5, 1.0, 0.0]], np.float32)
+        got, gradient = value_and_gradient(MagnitudeAwareSign(), x)
+        assert got.tolist() == [[1.0, -2.0, 0.0], [-1.0, 2.0, 0.0]]
+        np.testing.assert_array_equal(gradient, [[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
+
+    def test_magnitude_aware_sign_of_a_vector_is_the_vector(self) -> None:
+        x = np.array([0.5, -3.0, 0.0], np.float32)
+        assert MagnitudeAwareSign()(x).numpy().tolist() == x.tolist()
+
+    def test_no_op(self) -> None:
+        x = corner_values()
+        got, gradient = value_and_gradient(NoOp(precision=3), x)
+        assert_same(got, x, x, "NoOp forward")
+        assert_same(gradient, np.ones_like(x), x, "NoOp gradient")
+        assert NoOp(1).code_type == CodeType(1, bipolar=True)
+        with pytest.raises(QnnError, match="NoOp states no code_type"):
+            _ = NoOp(3).code_type
+
+    @pytest.mark.parametrize("quantizer", EVERY, ids=lambda make: type(make()).__name__)
+    def test_nan_stays_nan(self, quantizer) -> None:
+        made = quantizer()
+        if getattr(made, "mode", "") != "weights":
+            assert np.isnan(made(np.array([np.nan], np.float32)).numpy()).all()
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda: SwishSign(0.0), "beta=0.0; it must be positive"),
+            (lambda: SteTern(-0.1), "threshold_value=-0.1; it must not be negative"),
+            (lambda: SteTern(clip_value=0.0), "clip_value=0.0; give a positive number"),
+            (lambda: SteSign(metrics=["accuracy"]), "give a list of names out of: flip_ratio"),
+        ],
+        ids=["beta", "threshold", "clip", "metric"],
+    )
+    def test_refuses(self, make, message: str) -> None:
+        with pytest.raises(QnnError, match=message):
+            make()
+
+    @pytest.mark.parametrize("name", ["ste_sign", "approx_sign", "swish_sign", "ste_heaviside", "ste_tern"])
+    def test_functions_state_what_the_classes_state(self, name: str) -> None:
+        function, made = getattr(quantizers, name), quantizers.get(name)
+        x = corner_values()
+        assert_same(function(tf.constant(x)).numpy(), made(x).numpy(), x, name)
+        assert (function.precision, function.code_type) == (made.precision, made.code_type)
+        assert quantizers.deserialize(quantizers.serialize(function)) is function
+
+
+class TestMetrics:
+    def test_flip_ratio(self) -> None:
+        quantizer = SteTern(metrics=["flip_ratio"])
+        for values in ([1, 1, 0, 0], [1, 0, 0, 0], [1, 0, 1, 1]):
+            quantizer(np.array(values, np.float32))
+        assert float(quantizer.flip_ratio.result()) == (0.25 + 0.5) / 2
+
+    def test_inference_does_not_count(self) -> None:
+        quantizer = SteSign(metrics=["flip_ratio"])
+        quantizer(np.array([1.0, -1.0], np.float32))
+        quantizer(np.array([-1.0, -1.0], np.float32), training=False)
+        quantizer(np.array([1.0, 1.0], np.float32))
+        assert float(quantizer.flip_ratio.result()) == 0.5
+
+    def test_scales_are_no_flips(self) -> None:
+        quantizer = MagnitudeAwareSign(metrics=["flip_ratio"])
+        for scale in (0.1, 0.2, 0.3):
+            quantizer(scale * np.array([[1, -1], [1, -1]], np.float32))
+        assert float(quantizer.flip_ratio.result()) == 0.0
+
+    def test_scope_reaches_kernel_quantizers_without_metrics_of_their_own(self) -> None:
+        with context.metrics_scope(["flip_ratio"]):
+            assert quantizers.get_kernel_quantizer("ste_sign").get_config()["metrics"] == ["flip_ratio"]
+            assert quantizers.get_kernel_quantizer(SteSign(metrics=[])).get_config()["metrics"] == []
+            assert quantizers.get("ste_sign").get_config()["metrics"] is None
+        assert quantizers.get_kernel_quantizer("ste_sign").get_config()["metrics"] is None
 
 
 class TestFixedPoint:
@@ -193,8 +348,16 @@ class TestCodeType:
             (lambda: DoReFa(2), CodeType(2, scale=1 / 3), "uint2*0.333333"),
             (lambda: DoReFa(2, mode="weights"), CodeType(2, scale=2 / 3, offset=-1.0), "uint2*0.666667-1"),
             (lambda: DoReFa(1, mode="weights"), CodeType(1, bipolar=True), "bipolar"),
+            (lambda: ApproxSign(), CodeType(1, bipolar=True), "bipolar"),
+            (lambda: SwishSign(), CodeType(1, bipolar=True), "bipolar"),
+            (lambda: SteHeaviside(), CodeType(1), "uint1"),
+            (lambda: SteTern(), CodeType(2, signed=True, symmetric=True), "ternary"),
+            (lambda: MagnitudeAwareSign(), CodeType(1, bipolar=True, channel_scales=True), "bipolar*s[c]"),
         ],
-        ids=["ste_sign", "fixed", "fixed-unsigned", "dorefa-a2", "dorefa-w2", "dorefa-w1"],
+        ids=[
+            *("ste_sign", "fixed", "fixed-unsigned", "dorefa-a2", "dorefa-w2", "dorefa-w1"),
+            *("approx_sign", "swish_sign", "ste_heaviside", "ste_tern", "magnitude_aware_sign"),
+        ],
     )
     def test_states_codes(self, quantizer, expected: CodeType, text: str) -> None:
         made = quantizer()
@@ -204,8 +367,11 @@ class TestCodeType:
 
     @pytest.mark.parametrize(
         "quantizer",
-        [lambda: SteSign(), lambda: FixedPoint(5, 2), lambda: DoReFa(1), lambda: DoReFa(3), lambda: DoReFa(8)],
-        ids=["ste_sign", "fixed", "dorefa1", "dorefa3", "dorefa8"],
+        [
+            *(lambda: SteSign(), lambda: FixedPoint(5, 2), lambda: DoReFa(1), lambda: DoReFa(3), lambda: DoReFa(8)),
+            *(lambda: SteHeaviside(), lambda: SteTern()),
+        ],
+        ids=["ste_sign", "fixed", "dorefa1", "dorefa3", "dorefa8", "ste_heaviside", "ste_tern"],
     )
     def test_values_are_exactly_those_the_quantizer_delivers(self, quantizer) -> None:
         made = quantizer()
@@ -222,8 +388,10 @@ class TestCodeType:
             ({"bits": 1, "signed": True}, "signed with bits=1"),
             ({"bits": 1, "scale": 0.0}, "scale=0.0; it must be positive"),
             ({"bits": 1, "offset": float("inf")}, "offset=inf"),
+            ({"bits": 2, "symmetric": True}, "symmetric without signed"),
+            ({"bits": 1, "scale": 2.0, "channel_scales": True}, "channel_scales with scale=2.0"),
         ],
-        ids=["bits", "bipolar", "signed", "scale", "offset"],
+        ids=["bits", "bipolar", "signed", "scale", "offset", "symmetric", "channel_scales"],
     )
     def test_refuses(self, arguments: dict, message: str) -> None:
         with pytest.raises(QnnError, match=message):
@@ -232,6 +400,10 @@ class TestCodeType:
     def test_refuses_a_code_outside(self) -> None:
         with pytest.raises(QnnError, match=r"CodeType int4: code 8 is outside \[-8, 7\]"):
             CodeType(4, signed=True).value(8)
+
+    def test_values_with_scales_of_the_tensor_are_not_guessed(self) -> None:
+        with pytest.raises(QnnError, match=r"bipolar\*s\[c\]: the value of a code depends on the tensor"):
+            MagnitudeAwareSign().code_type.value(1)
 
     def test_a_quantizer_without_codes_says_so(self) -> None:
         with pytest.raises(QnnError, match="quantizer Quantizer states no code_type"):
@@ -249,6 +421,33 @@ class TestRegistry:
         made = quantizers.get_kernel_quantizer(name)
         assert (type(made), made.k_bit, made.mode) == (DoReFa, 2, "activations")
 
+    def test_a_name_may_have_arguments(self) -> None:
+        made = quantizers.get("fixed_point(8, fraction_bits=4)")
+        assert (type(made), made.bits, made.fraction_bits) == (FixedPoint, 8, 4)
+        assert quantizers.get('DoReFa(k_bit=3, mode="weights")').mode == "weights"
+        assert quantizers.get("ste_sign(clip_value=None)").clip_value is None
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("fixed_point(8)", "fixed_point.8.' makes no quantizer .*fraction_bits"),
+            ("no_such(8)", "makes no quantizer"),
+            ("ste_sign(__import__('os'))", "makes no quantizer"),
+            ("fixed_point(99, 1)", "bits=99 with signed=True; allowed are 2 to 24"),
+        ],
+    )
+    def test_a_name_with_wrong_arguments(self, text: str, message: str) -> None:
+        with pytest.raises(ValueError, match=message) as caught:
+            quantizers.get(text)
+        assert isinstance(caught.value, QnnError)
+
+    @pytest.mark.parametrize(("alias", "name"), [("DoReFaQuantizer", "DoReFa"), ("NoOpQuantizer", "NoOp")])
+    def test_class_aliases(self, alias: str, name: str) -> None:
+        assert getattr(quantizers, alias) is getattr(quantizers, name)
+
+    def test_deserialize_takes_names(self) -> None:
+        assert isinstance(quantizers.deserialize("approx_sign"), ApproxSign)
+
     def test_callables_and_none_pass_through(self) -> None:
         layer = keras.layers.ReLU()
         assert quantizers.get(None) is None
@@ -257,23 +456,16 @@ class TestRegistry:
 
     @pytest.mark.parametrize("wrong", ["ste_sing", 42, 1.5], ids=str)
     def test_unknown_lists_the_names(self, wrong) -> None:
-        with pytest.raises(QnnError, match="is no quantizer; allowed are None, a callable, or a name: DoReFa, "):
+        with pytest.raises(
+            QnnError, match="is no quantizer; allowed are None, a callable, or a name: ApproxSign, DoReFa, "
+        ):
             quantizers.get(wrong)
 
     def test_a_class_that_needs_arguments_says_so(self) -> None:
         with pytest.raises(QnnError, match=r"FixedPoint needs arguments .*bits.*fraction_bits"):
             quantizers.get("fixed_point")
 
-    @pytest.mark.parametrize(
-        "make",
-        [
-            lambda: SteSign(1.25),
-            lambda: SteSign(None),
-            lambda: FixedPoint(6, 3, signed=False),
-            lambda: DoReFa(3, mode="weights"),
-        ],
-        ids=["ste_sign", "ste_sign-unclipped", "fixed", "dorefa"],
-    )
+    @pytest.mark.parametrize("make", EVERY, ids=lambda make: type(make()).__name__)
     def test_serialize_round_trip(self, make) -> None:
         made = make()
         again = quantizers.deserialize(quantizers.serialize(made))

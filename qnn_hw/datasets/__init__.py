@@ -4,12 +4,14 @@
 | name | images | classes | where from |
 | --- | --- | --- | --- |
 | digits | 1438 + 359 of 8x8x1 | 10 | embedded in scikit-learn |
-| mnist | 60000 + 10000 of 28x28x1 | 10 | Keras's cache file, or an `.npz` of yours |
+| mnist | 60000 + 10000 of 28x28x1 | 10 | Keras's cache, or a path of yours |
+| fashion-mnist | 60000 + 10000 of 28x28x1 | 10 | the same |
 | cifar10 | 50000 + 10000 of 32x32x3 | 10 | the same |
 
-Nothing is ever downloaded here. Loading needs no TensorFlow.
+The forms a path may have are listed in `qnn_hw.datasets.files`. Nothing is ever downloaded here. Loading needs no
+TensorFlow.
 """
 
-from qnn_hw.datasets.load import DATASET_NAMES, Dataset, load
+from qnn_hw.datasets.load import DATASET_NAMES, Dataset, find, load
 
-__all__ = ["DATASET_NAMES", "Dataset", "load"]
+__all__ = ["DATASET_NAMES", "Dataset", "find", "load"]

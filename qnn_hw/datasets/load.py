@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from qnn_hw.errors import QnnError
+from qnn_hw.datasets import files
+from qnn_hw.errors import QnnError, nearest
 
 DIGITS_SPLIT_SEED = 20_240_101
 """Seed of the split of "digits"; fixed, so that accuracies compare."""
@@ -19,15 +19,42 @@ DIGITS_SPLIT_SEED = 20_240_101
 DIGITS_TEST_SHARE = 0.2
 
 _DECIMAL_DIGITS = tuple("0123456789")
+_CLOTHES = (
+    *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
+    *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+)
 _CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-_NPZ_SETS: dict[str, tuple[tuple[int, int, int], tuple[str, ...]]] = {
-    "mnist": ((28, 28, 1), _DECIMAL_DIGITS),
-    "cifar10": ((32, 32, 3), _CIFAR10_CLASSES),
-}
-"""Sets kept as `.npz`: image shape (height, width, channels) and class names."""
 
-DATASET_NAMES: tuple[str, ...] = ("digits", *_NPZ_SETS)
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """A data set that is kept in files.
+
+    Attributes:
+        image_shape: height, width, channels.
+        class_names: in the order of the class index.
+        cached: where Keras keeps it, below its folder `datasets`; the first that exists is read.
+        keras_module: of `keras.datasets`, whose `load_data()` puts it there.
+    """
+
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    cached: tuple[str, ...]
+    keras_module: str
+
+
+FILE_SETS: dict[str, FileSet] = {
+    "mnist": FileSet((28, 28, 1), _DECIMAL_DIGITS, ("mnist.npz",), "mnist"),
+    "fashion-mnist": FileSet((28, 28, 1), _CLOTHES, ("fashion-mnist", "fashion-mnist.npz"), "fashion_mnist"),
+    "cifar10": FileSet(
+        (32, 32, 3),
+        _CIFAR10_CLASSES,
+        ("cifar-10-batches-py-target/cifar-10-batches-py", "cifar-10-batches-py", "cifar10.npz"),
+        "cifar10",
+    ),
+}
+
+DATASET_NAMES: tuple[str, ...] = ("digits", *FILE_SETS)
 """Names that `load` knows."""
 
 
@@ -42,6 +69,7 @@ class Dataset:
         y_test: int64 (n_test,).
         class_names: one text a class, in the order of the class index.
         name: name that `load` was given.
+        remark: what has to be said when results on it are quoted, empty for the original images.
     """
 
     x_train: npt.NDArray[np.uint8]
@@ -50,15 +78,16 @@ class Dataset:
     y_test: npt.NDArray[np.int64]
     class_names: tuple[str, ...]
     name: str
+    remark: str = ""
 
 
 def load(name: str, path: str | os.PathLike[str] | None = None) -> Dataset:
     """Load a data set; see the table in `qnn_hw.datasets`.
 
     Args:
-        name: "digits", "mnist" or "cifar10".
-        path: `.npz` file with `x_train`, `y_train`, `x_test`, `y_test` (uint8 images, integer labels). Without it the
-            file `datasets/NAME.npz` in Keras's home folder (`KERAS_HOME`, else `~/.keras`) is read. Not for "digits".
+        name: one of `DATASET_NAMES`.
+        path: file or folder in one of the forms listed in `qnn_hw.datasets.files`. Without it what Keras has in its
+            cache is read: the folder `datasets` in its home (`KERAS_HOME`, else `~/.keras`). Not for "digits".
 
     Returns:
         The data set, always in the same order and with the same split.
@@ -66,13 +95,53 @@ def load(name: str, path: str | os.PathLike[str] | None = None) -> Dataset:
     Raises:
         QnnError: for an unknown name, a missing file or package, or a file that does not hold such a set.
     """
+    place = find(name, path)
+    if place is None:
+        return _load_digits()
+    described = FILE_SETS[name]
+    stored = files.read(name, place, described.image_shape, len(described.class_names))
+    return Dataset(
+        *(stored.x_train, stored.y_train, stored.x_test, stored.y_test),
+        class_names=described.class_names,
+        name=name,
+        remark=stored.remark,
+    )
+
+
+def find(name: str, path: str | os.PathLike[str] | None = None) -> Path | None:
+    """Return the file or folder that `load` with the same arguments reads, without reading it; None for "digits".
+
+    Raises:
+        QnnError: for an unknown name, or where there is nothing.
+    """
+    if name not in DATASET_NAMES:
+        raise QnnError(
+            f'dataset "{name}" is unknown; nearest: {nearest(name, DATASET_NAMES)}; allowed are '
+            f"{', '.join(DATASET_NAMES)}."
+        )
     if name == "digits":
         if path is not None:
             raise QnnError(f'dataset "digits": path={os.fspath(path)} given, but this set is embedded; leave it out.')
-        return _load_digits()
-    if name not in _NPZ_SETS:
-        raise QnnError(f'dataset "{name}" is unknown; allowed are {", ".join(DATASET_NAMES)}.')
-    return _load_npz(name, _cache_file(name) if path is None else Path(path))
+        return None
+    described, forms = FILE_SETS[name], files.forms(name)
+    if path is not None:
+        if not Path(path).exists():
+            raise QnnError(f'dataset "{name}": no file or folder {os.fspath(path)}; give {forms}.')
+        return Path(path)
+    places = [_keras_cache() / place for place in described.cached]
+    for place in places:
+        if place.exists():
+            return place
+    raise QnnError(
+        f'dataset "{name}": not in Keras\'s cache, looked for {", ".join(map(str, places))}; give its path '
+        f"({forms}), or call keras.datasets.{described.keras_module}.load_data() once where there is a network."
+    )
+
+
+def _keras_cache() -> Path:
+    """Where Keras keeps its downloads."""
+    home = os.environ.get("KERAS_HOME")
+    return (Path(home) if home else Path.home() / ".keras") / "datasets"
 
 
 def _load_digits() -> Dataset:
@@ -107,49 +176,3 @@ def _stratified_test_indices(labels: npt.NDArray[np.int64], share: float, seed: 
         members = np.flatnonzero(labels == label)
         chosen.append(generator.permutation(members)[: round(share * len(members))])
     return np.sort(np.concatenate(chosen))
-
-
-def _cache_file(name: str) -> Path:
-    """Where Keras keeps its downloads."""
-    home = os.environ.get("KERAS_HOME")
-    return (Path(home) if home else Path.home() / ".keras") / "datasets" / f"{name}.npz"
-
-
-def _load_npz(name: str, file: Path) -> Dataset:
-    """Read and check one of `_NPZ_SETS` from `file`."""
-    image_shape, class_names = _NPZ_SETS[name]
-    keys = ("x_train", "y_train", "x_test", "y_test")
-    if not file.is_file():
-        raise QnnError(
-            f'dataset "{name}": no file {file}; give path=FILE.npz with the arrays {", ".join(keys)}, or save what '
-            f"keras.datasets.{name}.load_data() returns there with numpy.savez_compressed."
-        )
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            missing = [key for key in keys if key not in stored]
-            if missing:
-                raise QnnError(
-                    f'dataset "{name}": {file} lacks {", ".join(missing)}, it holds {", ".join(stored.files)}; '
-                    f"the arrays must be {', '.join(keys)}."
-                )
-            arrays = {key: stored[key] for key in keys}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise QnnError(
-            f'dataset "{name}": {file} cannot be read as .npz ({error}); write it with numpy.savez.'
-        ) from error
-    parts = {}
-    for part in ("train", "test"):
-        images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"].reshape(-1)
-        if images.dtype != np.uint8 or images.size != len(labels) * int(np.prod(image_shape)):
-            raise QnnError(
-                f'dataset "{name}": {file} holds x_{part} {images.dtype} {images.shape} and {len(labels)} labels; '
-                f"expected uint8 (n, {', '.join(map(str, image_shape))}) and n labels."
-            )
-        if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= len(class_names):
-            raise QnnError(
-                f'dataset "{name}": {file} holds y_{part} {labels.dtype} with values {labels.min()} to {labels.max()}; '
-                f"expected integers from 0 to {len(class_names) - 1}."
-            )
-        parts[f"x_{part}"] = images.reshape(len(labels), *image_shape)
-        parts[f"y_{part}"] = labels.astype(np.int64)
-    return Dataset(**parts, class_names=class_names, name=name)

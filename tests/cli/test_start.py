@@ -16,7 +16,7 @@ import qnn_hw
 from qnn_hw import cli
 from tests.cli.session import ROOT, python, run
 
-COMMANDS = ("build", "summary", "simulate", "synth", "boards", "doctor", "demo")
+COMMANDS = ("build", "summary", "simulate", "synth", "boards", "doctor", "demo", "train")
 
 
 def test_help_lists_every_command() -> None:

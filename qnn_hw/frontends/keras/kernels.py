@@ -42,11 +42,14 @@ def plain_kernel(kernel: npt.NDArray[np.float32]) -> IntegerKernel | None:
     return IntegerKernel(integers, dtype, np.array([step])) if dtype.bits <= 8 else None
 
 
-def per_filter_kernel(kernel: npt.NDArray[np.float32]) -> IntegerKernel | None:
-    """Read a binary kernel with one scale a filter (+-s[m]); None if it is something else."""
+def per_filter_kernel(kernel: npt.NDArray[np.float32], allow_zero: bool = False) -> IntegerKernel | None:
+    """Read a binary kernel with one scale a filter (+-s[m]); None if it is something else.
+
+    `allow_zero`: take a filter of zeros as bits with the scale 0.
+    """
     flat = kernel.reshape(-1, kernel.shape[-1])
     scale = np.abs(flat[0]).astype(np.float64)
-    if not ((np.abs(flat) == scale).all() and (scale > 0).all()):
+    if not ((np.abs(flat) == scale).all() and (allow_zero or (scale > 0).all())):
         return None
     return IntegerKernel(np.where(kernel > 0, 1, -1).astype(np.int64), BIPOLAR, scale)
 
@@ -94,6 +97,8 @@ def _quantized_kernel(
         code = None
     if code is None:
         return plain_kernel(kernel) or per_filter_kernel(kernel)
+    if code.channel_scales:
+        return per_filter_kernel(kernel, allow_zero=True)
     if code.bipolar and code.offset == 0 and not np.isin(np.abs(kernel), np.float32(code.scale)).all():
         wrong = kernel[np.abs(kernel) != np.float32(code.scale)].flat[0]
         raise QnnError(
@@ -105,5 +110,5 @@ def _quantized_kernel(
     levels = integer_map(name, 2 * code.scale if code.bipolar else code.scale, code.value(0))
     integers = levels.factor * codes + levels.summand
     # The type follows from the quantizer's levels, not from the weights that happen to occur.
-    ends = levels.factor * np.array([code.min_code, code.max_code]) + levels.summand
+    ends = levels.factor * np.array([code.min_code, code.min_code + 1, code.max_code]) + levels.summand
     return IntegerKernel(integers, kernel_dtype(ends.astype(np.int64)), np.array([levels.step]))

@@ -18,6 +18,7 @@ MONOTONE: dict[str, str] = {
     "ApproxSign": "a comparison",
     "SwishSign": "a comparison",
     "SteHeaviside": "a comparison",
+    "SteTern": "two comparisons with constants",
     "FixedPoint": "multiplication by a power of two, round, clip, multiplication by a power of two",
     "DoReFa": "clip, correctly rounded multiplication and division by a constant, round between them",
 }
@@ -47,6 +48,6 @@ sigmoid, 75 for elu, none for relu, tanh or softsign).
 """
 
 SINGLE_VALUED = frozenset(
-    (*MONOTONE, "linear", "leaky_relu", "prelu", "leaky_tanh", "tanh", "softsign", "hard_sigmoid", "SteTern")
+    (*MONOTONE, "linear", "leaky_relu", "prelu", "leaky_tanh", "tanh", "softsign", "hard_sigmoid")
 )
 """Operations measured to give one float for one number wherever it stands; any other function is probed."""

@@ -21,7 +21,6 @@ from qnn_hw.frontends.keras.integer_layers import (
     Scale,
 )
 from qnn_hw.frontends.keras.kernels import IntegerKernel, integer_kernel, own_kernel
-from qnn_hw.frontends.keras.measure import to_codes
 from qnn_hw.frontends.keras.operations import code_type_of, function_name, is_single_valued, operation_of
 from qnn_hw.frontends.keras.scaling import AffineMap, integer_map
 from qnn_hw.frontends.keras.software import check_arithmetic, predict
@@ -313,7 +312,8 @@ def _lower_float(builder: _Builder, name: str, module: Any) -> None:
         builder.add(FloatStage(name, operation, module))
         builder.codes = None
         return
-    low, high = _code_range(name, module, code)
+    # The whole range of the type: a level nobody reaches is a threshold that never fires.
+    low, high = code.min_code, code.max_code
     builder.add(FloatStage(name, operation, module, code, low, high))
     builder.codes, builder.step = code, 1.0
     builder.low, builder.high = (2 * low - 1, 2 * high - 1) if code.bipolar else (low, high)
@@ -346,14 +346,6 @@ def _flattened_map(builder: _Builder) -> bool:
     return False
 
 
-def _code_range(name: str, module: Any, code: CodeType) -> tuple[int, int]:
-    """Ask the quantizer for its smallest and greatest code; a ternary one uses three of the four of its two bits."""
-    ends = np.array([[-3e38], [3e38]], np.float32)
-    delivered = np.asarray(module(keras.ops.convert_to_tensor(ends)), np.float64)[:, 0]
-    low, high = sorted(int(c) for c in to_codes(name, delivered[:, None], code)[:, 0])
-    return low, high
-
-
 def _check_channels_last(layer: Any) -> None:
     if getattr(layer, "data_format", "channels_last") not in (None, "channels_last"):
         raise QnnError(f"{layer.name}: data_format={layer.data_format}; only channels_last is supported")
@@ -378,9 +370,15 @@ def _lower_dot(builder: _Builder, layer: Any, final: bool) -> None:
     """Split a dense or convolution layer into quantizer, integer product, scale, bias and activation."""
     quantizer = _input_quantizer(layer)
     if quantizer is not None:
-        if code_type_of(quantizer) is None:
+        code = code_type_of(quantizer)
+        if code is None:
             raise QnnError(
                 f"{layer.name}: the input_quantizer states no code_type; use a quantizer of qnn_hw.quantizers"
+            )
+        if code.channel_scales:
+            raise QnnError(
+                f"{layer.name}: the scales of its input_quantizer {function_name(quantizer)} depend on the samples; "
+                "use it for kernels only, and for example 'ste_sign' here"
             )
         _lower_float(builder, layer.name, Apply(quantizer, name=f"{layer.name}.input_quantizer"))
     codes = builder.codes
