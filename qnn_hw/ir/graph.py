@@ -3,6 +3,7 @@
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar, NewType, Self, TypeVar
@@ -60,7 +61,7 @@ class TensorType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Op:
+class Op(ABC):
     """An operator: pure data plus its type rule and its slow, obvious meaning.
 
     Attributes:
@@ -77,13 +78,13 @@ class Op:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
+    @abstractmethod
     def infer(self, inputs: tuple[TensorType, ...], constants: Constants) -> tuple[TensorType, ...]:
         """Return the output types; raise QnnError naming `layer` where operands do not fit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def execute(self, inputs: tuple[IntArray, ...], types: tuple[TensorType, ...], constants: Constants) -> IntArray:
         """Compute the output values (N, ...) from the input values (N, ...) in int64 NumPy; `types` of the inputs."""
-        raise NotImplementedError
 
     def cycles(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...], constants: Constants) -> int:
         """Return the cycles one frame takes in steady state once folded: one beat a cycle at the busier side."""
