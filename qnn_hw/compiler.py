@@ -220,6 +220,8 @@ def compile(
         model = load_model(model)
     result = convert(model, input_dtype=input_dtype, input_scale=input_scale, input_offset=input_offset)
     samples = _as_samples(calibration) if calibration is not None else None
+    if samples is not None and len(samples.x) == 0:
+        raise QnnError("data: no samples; give at least one, or none at all for seeded random ones")
     raw_type = next(iter(result.graph.inputs.values()))
     if samples is None:
         samples = seeded_samples(raw_type, golden_frames)
@@ -293,7 +295,7 @@ def assemble(
     except ValueError as error:
         raise QnnError(f"input: {error}") from None
     folded = fold(hardware, chosen, input_lanes(hardware, chosen, dma_lanes))
-    return Accelerator(
+    accelerator = Accelerator(
         network.name,
         board,
         clock,
@@ -306,6 +308,21 @@ def assemble(
         scores,
         golden,
     )
+    if target_fps is not None:
+        _check_target(accelerator, target_fps)
+    return accelerator
+
+
+def _check_target(accelerator: Accelerator, target_fps: float) -> None:
+    """Raise QnnError if a stage outside the foldings, an input or output stream above all, misses the target."""
+    limit = frame_interval(accelerator.stages())
+    allowed = int(accelerator.clock_mhz * 1e6 / target_fps)
+    if limit.cycles > allowed:
+        raise QnnError(
+            f"{limit.layer}: target_fps={target_fps:g} allows {allowed} cycles a frame, {limit.name} takes "
+            f"{limit.cycles}; lower target_fps, raise clock_mhz, or give the first layer a SIMD that is a part or a "
+            "multiple of a DMA beat"
+        )
 
 
 def _folding(graph: Graph, given: str | Path | Folding | None, target_fps: float | None, clock_mhz: float) -> Folding:

@@ -71,7 +71,7 @@ module qnn_frame_unpack #(
     localparam int unsigned Chunks = Lanes / CoreLanes;
     localparam int unsigned LastChunks = CoreBeats - (Beats - 1) * Chunks;  // of a frame's last beat
     localparam int unsigned ChunkBits = $clog2(Chunks + 1);
-    if (Lanes % CoreLanes != 0) begin : g_check_4
+    if (Lanes % CoreLanes != 0 && CoreBeats != 1) begin : g_check_4
       $error("qnn_frame_unpack: CoreLanes=%0d does not divide the %0d elements of a beat", CoreLanes, Lanes);
     end
 

@@ -38,7 +38,7 @@ module qnn_mvu #(
     parameter int unsigned InSigned     = 0,
     parameter int unsigned AccWidth     = 8,
     parameter              InitFile     = "",
-    parameter string       WeightStyle  = "auto"
+    parameter logic [47:0] WeightStyle  = "auto"
 ) (
     input  logic                    aclk,
     input  logic                    aresetn,

@@ -19,7 +19,7 @@ module qnn_weight_store #(
     parameter int unsigned Width    = 8,
     parameter int unsigned Depth    = 16,
     parameter              InitFile = "",
-    parameter string       Style    = "auto"
+    parameter logic [47:0] Style    = "auto"
 ) (
     input  logic                                         aclk,
     input  logic                                         enable,

@@ -45,12 +45,20 @@ ELABORATIONS = {
     ),
     "dense-2bit-codes": Elaboration(Net((20,), dense=(12, 8), code_dtype=DataType(2))),
     "dense-3bit-signed-codes": Elaboration(Net((20,), dense=(10, 8), code_dtype=DataType(3, signed=True))),
-    "dense-signed-input": Elaboration(Net((24,), dense=(8,), input_dtype=DataType(5, signed=True), centred=False)),
     "dense-logits-pe2": Elaboration(
         Net((24,), dense=(8,), classes=6), folding=(("head", LayerFolding(2, 4)),), output="logits"
     ),
     "dense-128bit-dma": Elaboration(Net((40,), dense=(16,), classes=6), 1_000_000, board="zcu104"),
     "dense-rank-table": Elaboration(Net((12,), dense=(10,), classes=5, input_dtype=BIPOLAR, centred=False, ranks=True)),
+    "dense-frame-below-a-dma-beat": Elaboration(
+        Net((35,), dense=(6,), classes=3, input_dtype=BIPOLAR, centred=False), folding=(("fc0", LayerFolding(6, 35)),)
+    ),
+    "conv-balanced-behind-conv": Elaboration(
+        Net(
+            (7, 7, 4), (Conv(16, kernel=(3, 3)), Conv(8, kernel=(3, 3))), classes=3, input_dtype=BIPOLAR, centred=False
+        ),
+        folding=(("conv0", LayerFolding(1, 12)), ("conv1", LayerFolding(8, 1))),
+    ),
     "conv-valid": Elaboration(Net((7, 6, 2), (Conv(4), Conv(6, kernel=(2, 3))), (8,), classes=4)),
     "conv-zero-padded-8bit": Elaboration(Net((6, 5, 3), (Conv(4, same=True),), classes=4)),
     "conv-zero-padded-bipolar": Elaboration(Net((6, 6, 1), (Conv(4), Conv(6, same=True)), classes=4)),
@@ -59,7 +67,6 @@ ELABORATIONS = {
         folding=(("conv0", LayerFolding(2, 6)), ("conv1", LayerFolding(3, 12))),
     ),
     "conv-padded-with-minus-one": Elaboration(Net((5, 6, 2), (Conv(4), Conv(6, same=True, pad_value=-1)), classes=3)),
-    "conv-padded-with-plus-one": Elaboration(Net((5, 6, 2), (Conv(4), Conv(6, same=True, pad_value=1)), classes=3)),
     "conv-strided": Elaboration(
         Net((9, 8, 2), (Conv(4, strides=(2, 2), same=True), Conv(4, kernel=(2, 2), strides=(1, 2))), classes=3)
     ),

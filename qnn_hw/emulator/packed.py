@@ -40,7 +40,9 @@ def execute_packed(graph: Graph, x: IntArray, batch: int = 64) -> IntArray:
         QnnError: if `x` has another shape or values outside the input type.
     """
     check_input(graph, x)
-    return np.concatenate([_run(graph, x[i : i + batch]) for i in range(0, max(len(x), 1), batch)])
+    if len(x) == 0:
+        return np.empty((0, *graph.types[graph.outputs[0]].shape), np.int64)
+    return np.concatenate([_run(graph, x[i : i + batch]) for i in range(0, len(x), batch)])
 
 
 def _run(graph: Graph, x: IntArray) -> IntArray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from qnn_hw.errors import QnnError
 from qnn_hw.folding.model import Folding, LayerFolding, foldable_layers
+from qnn_hw.ir.geometry import output_size
 from qnn_hw.ir.graph import Graph, Op, TensorType
 from qnn_hw.ir.ops.classifier import Classifier
 from qnn_hw.ir.ops.fifo import Fifo
@@ -185,10 +186,14 @@ def input_lanes(graph: Graph, folding: Folding, dma_lanes: int) -> int:
 
 
 def line_buffer_words(op: Window, kind: TensorType, lanes: int) -> int:
-    """Words of the line buffer: the rows a window spans, the rows it advances by, and one window's width more.
+    """Words of the line buffer: enough for the writer never to hold up a reader that is as fast as itself.
 
-    That is enough for the writer never to wait for the end of a row: the reader frees a word as the window leaves it,
-    and the next row of windows needs at most `strides[0]` rows plus a window's width beyond what the current one holds.
+    The reader frees a word as the window leaves it. At the end of a row of windows it goes on by `strides[0]` rows, at
+    the end of a frame by all rows that are left, to the next frame's first window; what comes next has to be there
+    already, beside the rows a window spans and one window's width.
     """
-    rows = op.kernel[0] - 1 + op.strides[0]
-    return (rows * kind.shape[1] + op.kernel[1]) * (kind.channels // lanes)
+    height, width = kind.shape[:2]
+    windows = output_size(height, op.kernel[0], op.strides[0], op.padding[0], op.padding[1])
+    to_next_frame = height - (windows - 1) * op.strides[0]
+    rows = op.kernel[0] - 1 + max(op.strides[0], to_next_frame)
+    return (rows * width + op.kernel[1]) * (kind.channels // lanes)

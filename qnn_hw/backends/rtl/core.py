@@ -235,6 +235,8 @@ def print_top(graph: Graph, outside: Interface) -> str:
         ",\n".join(f"      .{port}({wire})" for port, wire in core_ports.items()),
         "  );",
     ]
+    if not fifos:
+        lines += ["", "  logic unused_high_water;", "  assign unused_high_water = &{1'b0, fifo_high_water};"]
     return "\n".join([*lines, "endmodule", ""])
 
 

@@ -93,7 +93,7 @@ def markdown_table(registers: RegisterMap) -> str:
     marks = registers.fifo_marks_offset
     lines.append(
         f"| 0x{marks:03X} + 4i | fifo_mark i | read | beats | The most beats FIFO i held since reset;"
-        " 0 without counters (`--counters`). |"
+        " 0 unless `qnn_top` has the parameter `Counters` = 1. |"
     )
     return "\n".join(lines) + "\n"
 

@@ -209,10 +209,16 @@ def _start(builder: _Builder, layers: Sequence[Any], outside: Scaling) -> None:
             builder.add(FloatStage("input_scaling", "rescaling", scaling))
         return
     scale, offset = outside
-    name = "input"
+    name, pooled = "input", ""
     for layer in front:
+        pooled = layer.name if isinstance(layer, keras.layers.MaxPooling2D) else pooled
         if isinstance(layer, keras.layers.Rescaling):
             own_scale, own_offset = _rescaling(layer)
+            if own_scale < 0 and pooled:
+                raise QnnError(
+                    f"{layer.name}: a negative Rescaling behind the pool {pooled} turns its maximum into a minimum; "
+                    "put it before the pool"
+                )
             scale, offset = own_scale * scale, own_scale * offset + own_offset
             name = layer.name
         elif not isinstance(layer, (keras.layers.Flatten, keras.layers.MaxPooling2D, IntegerMap)):

@@ -19,6 +19,18 @@ IDENTITIES = (
 """Layers that do nothing at inference."""
 
 
+_READ = (
+    keras.Model,
+    keras.layers.Dense,
+    keras.layers.Conv2D,
+    keras.layers.Rescaling,
+    keras.layers.MaxPooling2D,
+    keras.layers.Flatten,
+    *IDENTITIES,
+)
+"""Layers the compiler reads by class and arguments; others (BatchNormalization, quantizers) it runs themselves."""
+
+
 def layers_in_order(model: Any) -> tuple[Any, ...]:
     """Return the layers of a single-path model; nested models are flattened, `InputLayer`s and identities left out.
 
@@ -34,6 +46,11 @@ def layers_in_order(model: Any) -> tuple[Any, ...]:
         )
     if not model.built or not getattr(model, "inputs", None):
         raise QnnError(f"{model.name}: the model has no input shape yet; start it with keras.Input(shape)")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise QnnError(
+            f"{model.name}: the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; give a model "
+            "with one of each"
+        )
     found = list(_flatten(model))
     names: set[str] = set()
     for layer in found:
@@ -43,9 +60,21 @@ def layers_in_order(model: Any) -> tuple[Any, ...]:
     return tuple(found)
 
 
+def _check_call(layer: Any) -> None:
+    """Refuse a subclass whose own `call` does what its class does not tell."""
+    owner = next(cls for cls in type(layer).__mro__ if "call" in vars(cls))
+    if isinstance(layer, _READ) and not owner.__module__.startswith(("keras.", "qnn_hw.")):
+        raise QnnError(
+            f"{layer.name}: {owner.__name__} overrides call(), which the compiler cannot read; use the Keras layer, or "
+            "put the computation into a layer of its own"
+        )
+
+
 def _flatten(model: Any) -> list[Any]:
     result: list[Any] = []
+    _check_call(model)
     for layer in model.layers if isinstance(model, keras.Sequential) else _single_path(model):
+        _check_call(layer)
         if isinstance(layer, keras.Model):
             result += _flatten(layer)
         elif not isinstance(layer, (keras.layers.InputLayer, *IDENTITIES)):

@@ -19,4 +19,4 @@ class Flatten(Op):
 
     def execute(self, inputs: tuple[IntArray, ...], types: tuple[TensorType, ...], constants: Constants) -> IntArray:
         """Reshape."""
-        return inputs[0].reshape(len(inputs[0]), -1)
+        return inputs[0].reshape(len(inputs[0]), types[0].elements)
