@@ -73,7 +73,7 @@ module qnn_weight_store #(
         .data   (data)
     );
   end else begin : g_error_style
-    $error("qnn_weight_store: Style=%s is none of auto, lut, lutram, bram", Style);
+    $error("qnn_weight_store: Style=%0s is none of auto, lut, lutram, bram", Style);
   end
 
 endmodule

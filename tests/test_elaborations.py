@@ -57,6 +57,7 @@ ELABORATIONS = {
         Net(
             (7, 7, 4), (Conv(16, kernel=(3, 3)), Conv(8, kernel=(3, 3))), classes=3, input_dtype=BIPOLAR, centred=False
         ),
+        target_fps=30_000,
         folding=(("conv0", LayerFolding(1, 12)), ("conv1", LayerFolding(8, 1))),
     ),
     "conv-valid": Elaboration(Net((7, 6, 2), (Conv(4), Conv(6, kernel=(2, 3))), (8,), classes=4)),
