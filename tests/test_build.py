@@ -111,7 +111,7 @@ def test_the_folding_file_of_a_build_reads_back(accelerator: Accelerator, writte
     import keras
 
     keras.utils.clear_session()  # the file goes by names, and Keras numbers unnamed layers from here again
-    again = qnn.compile(tiny_model(), folding=written / "folding.toml", target_fps=1e6)
+    again = qnn.compile(tiny_model(), folding=written / "folding.toml", target_fps=150_000)
     assert again.graph_hash == accelerator.graph_hash
 
 
