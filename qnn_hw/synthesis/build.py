@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from qnn_hw.backends.folder import read_build
+from qnn_hw.backends.instance import instance
 from qnn_hw.backends.rtl.core import HASH_FILE, interface, shell_parameters
-from qnn_hw.backends.rtl.instance import instance
 from qnn_hw.boards import load_board
 from qnn_hw.errors import QnnError
 from qnn_hw.synthesis.resources import Resources

@@ -3,13 +3,10 @@
 
 from qnn_hw.backends.rtl.core import HASH_FILE, Interface, interface, print_core, print_top, shell_parameters
 from qnn_hw.backends.rtl.files import library_files, rtl_files, table_files
-from qnn_hw.backends.rtl.instance import Instance, instance
 
 __all__ = [
     "HASH_FILE",
-    "Instance",
     "Interface",
-    "instance",
     "interface",
     "library_files",
     "print_core",

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qnn_hw.backends.rtl.instance import Instance, instance
+from qnn_hw.backends.instance import Instance, instance
 from qnn_hw.errors import QnnError
 from qnn_hw.ir.graph import Graph, Op, TensorType, walk_chain
 from qnn_hw.ir.packing import wire_bits

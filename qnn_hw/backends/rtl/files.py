@@ -4,8 +4,8 @@
 import re
 from pathlib import Path
 
+from qnn_hw.backends.instance import instance
 from qnn_hw.backends.rtl.core import HASH_FILE, Interface, print_core, print_top
-from qnn_hw.backends.rtl.instance import instance
 from qnn_hw.ir.graph import Graph
 from qnn_hw.resources import resource_dir
 

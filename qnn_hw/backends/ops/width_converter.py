@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`width_converter` is `qnn_width_converter`."""
 
-from qnn_hw.backends.rtl.instance import Instance, prints
+from qnn_hw.backends.instance import Instance, describes
 from qnn_hw.ir.graph import Graph, Op
 from qnn_hw.ir.ops.width_converter import WidthConverter
 
 
-@prints(WidthConverter)
+@describes(WidthConverter)
 def width_converter(op: Op, graph: Graph) -> Instance:
     """Widths in bits."""
     x, y = graph.types[op.inputs[0]], graph.types[op.outputs[0]]

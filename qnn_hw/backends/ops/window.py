@@ -3,13 +3,13 @@
 
 import numpy as np
 
-from qnn_hw.backends.rtl.instance import Instance, prints
+from qnn_hw.backends.instance import Instance, describes
 from qnn_hw.ir.datatype import TERNARY
 from qnn_hw.ir.graph import Graph, Op
 from qnn_hw.ir.ops.window import Window
 
 
-@prints(Window)
+@describes(Window)
 def window(op: Op, graph: Graph) -> Instance:
     """Zero padding of a bipolar map is the module's ternary mode."""
     assert isinstance(op, Window)

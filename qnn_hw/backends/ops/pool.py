@@ -3,13 +3,13 @@
 
 import numpy as np
 
-from qnn_hw.backends.rtl.instance import Instance, prints
+from qnn_hw.backends.instance import Instance, describes
 from qnn_hw.ir.graph import Graph, Op
 from qnn_hw.ir.ops.pool import Pool
 from qnn_hw.ir.packing import words_to_hex
 
 
-@prints(Pool)
+@describes(Pool)
 def pool(op: Op, graph: Graph) -> Instance:
     """The complement mask becomes a table of PE bits a word."""
     assert isinstance(op, Pool)

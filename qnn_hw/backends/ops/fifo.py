@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`fifo` is `qnn_fifo`."""
 
-from qnn_hw.backends.rtl.instance import Instance, prints
+from qnn_hw.backends.instance import Instance, describes
 from qnn_hw.ir.graph import Graph, Op
 from qnn_hw.ir.ops.fifo import Fifo
 
 
-@prints(Fifo)
+@describes(Fifo)
 def fifo(op: Op, graph: Graph) -> Instance:
     """Depth in beats; its high-water mark can be read through the shell."""
     assert isinstance(op, Fifo)

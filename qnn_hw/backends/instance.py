@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator is in RTL: a module, its parameters, its tables; one function an operator, found by its class."""
+"""What an operator is in hardware, RTL and HLS alike: a module, its parameters, its tables."""
 
 import functools
 import importlib
@@ -28,16 +28,16 @@ class Instance:
     counts_fill: bool = False
 
 
-Printer = Callable[[Op, Graph], Instance]
-_PRINTERS: dict[type[Op], Printer] = {}
+Describe = Callable[[Op, Graph], Instance]
+_DESCRIPTIONS: dict[type[Op], Describe] = {}
 
 
-def prints(cls: type[Op]) -> Callable[[Printer], Printer]:
-    """Decorator: enter the RTL printer of an operator class."""
+def describes(cls: type[Op]) -> Callable[[Describe], Describe]:
+    """Decorator: enter the function that describes an operator class."""
 
-    def enter(printer: Printer) -> Printer:
-        _PRINTERS[cls] = printer
-        return printer
+    def enter(function: Describe) -> Describe:
+        _DESCRIPTIONS[cls] = function
+        return function
 
     return enter
 
@@ -46,17 +46,17 @@ def instance(op: Op, graph: Graph) -> Instance:
     """Return the module for one operator of a folded graph.
 
     Raises:
-        QnnError: if the RTL library has no module for it.
+        QnnError: if the hardware library has no module for it.
     """
-    _find_printers()
-    if type(op) not in _PRINTERS:
-        raise QnnError(f"{op.layer}: {op.keyword} has no module in the RTL library")
-    return _PRINTERS[type(op)](op, graph)
+    _find_descriptions()
+    if type(op) not in _DESCRIPTIONS:
+        raise QnnError(f"{op.layer}: {op.keyword} has no module in the hardware library")
+    return _DESCRIPTIONS[type(op)](op, graph)
 
 
 @functools.cache
-def _find_printers() -> None:
-    from qnn_hw.backends.rtl import ops
+def _find_descriptions() -> None:
+    from qnn_hw.backends import ops
 
     for module in pkgutil.iter_modules(ops.__path__):
         importlib.import_module(f"{ops.__name__}.{module.name}")

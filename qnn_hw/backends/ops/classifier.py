@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from qnn_hw.backends.rtl.instance import Instance, prints
+from qnn_hw.backends.instance import Instance, describes
 from qnn_hw.ir.datatype import DataType, IntArray, smallest_dtype
 from qnn_hw.ir.graph import Graph, Op
 from qnn_hw.ir.ops.classifier import Classifier
@@ -13,7 +13,7 @@ WIDTH_STEP = 8
 """Slope widths are rounded up to this, so that retraining seldom changes the hardware's parameters."""
 
 
-@prints(Classifier)
+@describes(Classifier)
 def classifier(op: Op, graph: Graph) -> Instance:
     """Slopes and biases, or ranks, become the table of scores."""
     assert isinstance(op, Classifier)

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from qnn_hw.backends.rtl.instance import Instance, prints
+from qnn_hw.backends.instance import Instance, describes
 from qnn_hw.errors import QnnError
 from qnn_hw.ir.datatype import smallest_dtype
 from qnn_hw.ir.graph import Graph, Op
@@ -12,7 +12,7 @@ from qnn_hw.ir.ops.threshold import Threshold
 from qnn_hw.ir.packing import beats_to_hex
 
 
-@prints(Threshold)
+@describes(Threshold)
 def threshold(op: Op, graph: Graph) -> Instance:
     """Thresholds become a table: word nf holds PE p, step i at (p * Steps + i) * ThresholdWidth.
 
@@ -22,7 +22,7 @@ def threshold(op: Op, graph: Graph) -> Instance:
     assert isinstance(op, Threshold)
     if op.falling:
         raise QnnError(
-            f"{op.layer}: a channel falls and its weights cannot be negated; the RTL library compares with >="
+            f"{op.layer}: a channel falls and its weights cannot be negated; the hardware library compares with >="
         )
     x = graph.types[op.inputs[0]]
     low, high = x.dtype.minimum, x.dtype.maximum

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`affine` is `qnn_affine`."""
 
-from qnn_hw.backends.rtl.instance import Instance, prints
+from qnn_hw.backends.instance import Instance, describes
 from qnn_hw.ir.graph import Graph, Op
 from qnn_hw.ir.ops.affine import Affine
 
 
-@prints(Affine)
+@describes(Affine)
 def affine(op: Op, graph: Graph) -> Instance:
     """Scale and offset become parameters."""
     assert isinstance(op, Affine)

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from qnn_hw.backends.rtl.instance import Instance, prints
+from qnn_hw.backends.instance import Instance, describes
 from qnn_hw.errors import QnnError
 from qnn_hw.ir.datatype import BIPOLAR
 from qnn_hw.ir.graph import Graph, Op
@@ -13,7 +13,7 @@ from qnn_hw.ir.packing import words_to_hex
 _KINDS = {Domain.POPCOUNT: 0, Domain.MASKED: 1, Domain.DOT: 2}
 
 
-@prints(MatVec)
+@describes(MatVec)
 def matvec(op: Op, graph: Graph) -> Instance:
     """Weights become a table in the layout of the weight memory: tile nf * SF + sf, PE p at p * SIMD, lane 0 first.
 
@@ -23,8 +23,8 @@ def matvec(op: Op, graph: Graph) -> Instance:
     assert isinstance(op, MatVec)
     if op.weight_dtype != BIPOLAR:
         raise QnnError(
-            f"{op.layer}: weights are {op.weight_dtype}; the RTL library multiplies by binary (-1, +1) weights only, "
-            "train this layer with kernel_quantizer='ste_sign'"
+            f"{op.layer}: weights are {op.weight_dtype}; the hardware library multiplies by binary (-1, +1) weights "
+            "only, train this layer with kernel_quantizer='ste_sign'"
         )
     x, y = graph.types[op.inputs[0]], graph.types[op.outputs[0]]
     weights = graph.constants[op.weights]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`logits` is `qnn_logits`."""
 
-from qnn_hw.backends.rtl.instance import Instance, prints
+from qnn_hw.backends.instance import Instance, describes
 from qnn_hw.ir.graph import Graph, Op
 from qnn_hw.ir.ops.logits import Logits
 
 
-@prints(Logits)
+@describes(Logits)
 def logits(op: Op, graph: Graph) -> Instance:
     """Sign or zero extension to 32 bits."""
     x = graph.types[op.inputs[0]]
