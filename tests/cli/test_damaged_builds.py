@@ -147,7 +147,7 @@ def test_simulation_options_out_of_range(folder: Path, options: tuple[str, str])
 
 
 def test_an_unknown_synthesizer(folder: Path) -> None:
-    assert refused("synth", folder, "--tool", "vivado") == ("--tool vivado: this version synthesizes with yosys only")
+    assert refused("synth", folder, "--tool", "vivado") == "--tool vivado: choose yosys or vitis"
 
 
 @pytest.fixture
