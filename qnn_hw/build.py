@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from qnn_hw.analysis import frame_interval, layer_rows
 from qnn_hw.backends.folder import MANIFEST, SCHEMA
+from qnn_hw.backends.hls import UnsupportedByHls, golden_files, hls_files, script_files
 from qnn_hw.backends.rtl import rtl_files, table_files
 from qnn_hw.compiler import Accelerator
 from qnn_hw.emulator import execute
@@ -27,6 +28,7 @@ from qnn_hw.ir.datatype import IntArray
 from qnn_hw.ir.graph import TensorType
 from qnn_hw.samples import Samples, seeded_samples
 from qnn_hw.simulation import StreamProbe, render_testbench, write_bench
+from qnn_hw.simulation.bench.hls_code import NOT_WRITTEN
 
 TRANSPORT = ("fifo", "width_converter", "flatten")
 """Operators that only carry a tensor; what they carry is checked where it was computed and where it is used."""
@@ -59,6 +61,7 @@ def write_build(accelerator: Accelerator, path: Path) -> Path:
         files = {f"rtl/{name}": text for name, text in rtl_files(accelerator.folded, accelerator.outside).items()}
         tables = table_files(accelerator.folded, accelerator.graph_hash)
         files |= {f"rtl/data/{name}": text for name, text in tables.items()}
+        files |= {f"hls/{name}": text for name, text in _hls(accelerator).items()}
         files["graph.txt"] = print_graph(accelerator.folded)
         files["folding.toml"] = print_folding(accelerator.folding)
         if accelerator.host is not None:
@@ -70,8 +73,19 @@ def write_build(accelerator: Accelerator, path: Path) -> Path:
         host_constants = accelerator.host.constants if accelerator.host else {}
         np.savez(folder / "constants.npz", **accelerator.folded.constants, **host_constants)  # type: ignore[arg-type]
         write_golden(accelerator, folder / "golden")
+        write_hls_golden(accelerator.folded, folder)
         write_simulation(accelerator, folder)
     return path
+
+
+def _hls(accelerator: Accelerator) -> dict[str, str]:
+    """Return the files of `hls/`, or the reason why there is no HLS C++: the RTL takes more than C++ does."""
+    try:
+        files = hls_files(accelerator.folded)
+    except UnsupportedByHls as error:
+        return {NOT_WRITTEN: f"{error}\n"}
+    board = accelerator.board
+    return files | script_files(accelerator.name, accelerator.graph_hash, board.part, accelerator.clock_mhz)
 
 
 def check_target(path: Path) -> None:
@@ -243,6 +257,17 @@ def write_golden(accelerator: Accelerator, folder: Path) -> None:
         np.save(folder / "keras_class.npy", golden.keras_class)
     if raw.y is not None:
         np.save(folder / "labels.npy", raw.y)
+
+
+def write_hls_golden(graph: Graph, build: Path) -> None:
+    """Write `hls/data`: golden input and results as beats, for the C++ testbench."""
+    if (build / "hls" / NOT_WRITTEN).is_file():
+        return
+    codes = (np.load(build / "golden" / f"{name}.npy") for name in ("input", probed_streams(graph)[-1]))
+    for name, text in golden_files(graph, *(array.astype(np.int64) for array in codes)).items():
+        file = build / "hls" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
 
 
 def _golden_samples(accelerator: Accelerator) -> Samples:

@@ -226,22 +226,38 @@ def summary(folder: BuildFolder, json: Json = False) -> None:
 @app.command()
 def simulate(
     folder: BuildFolder,
-    images: Annotated[int | None, typer.Option(min=1, help="Golden frames to send (default: all).")] = None,
+    images: Annotated[int | None, typer.Option(min=1, help="Frames to send (default: all golden ones).")] = None,
     wave: Annotated[bool, typer.Option("--wave", help="Write waveforms: dump.vcd in sim/work.")] = False,
     stall: Annotated[
         float, typer.Option(min=0.0, max=0.95, help="Probability of a pause a cycle, on both sides.")
     ] = 0.4,
     layer: Annotated[str | None, typer.Option(help="Simulate this layer alone.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random pauses.")] = 1,
+    backend: Annotated[
+        str, typer.Option(help="rtl; hls: the HLS C++, in g++ and cocotb; hls-rtl: what Vitis HLS made of it.")
+    ] = "rtl",
+    data: Annotated[
+        str | None, typer.Option(help="hls: C simulation of raw samples, FILE.npz or FILE.npz:x,y, instead.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Prove a build bit-exact in cocotb on Verilator: outputs and every stream between layers."""
     from qnn_hw.proof import Simulation, simulate_build
+    from qnn_hw.samples import load_samples
+    from qnn_hw.simulation import BACKENDS
     from qnn_hw.tables import verdict_parts
 
+    chosen = next((name for name in BACKENDS if name == backend), None)
+    if chosen is None:
+        raise QnnError(f"--backend {backend}: choose one of {', '.join(BACKENDS)}")
+    if data is not None and chosen != "hls":
+        raise QnnError(f"--data {data}: only --backend hls takes samples; RTL is simulated with the golden frames")
+    if data is not None and layer is not None:
+        raise QnnError(f"--data {data}: samples are for the whole network, not for --layer {layer}")
+    samples = load_samples(data) if data is not None else None
     with working("building the simulation") as say:
-        run = Simulation(images=images, stall=stall, seed=seed, wave=wave)
-        verdict = simulate_build(folder, run, layer=layer, progress=say)
+        run = Simulation(images=images, stall=stall, seed=seed, wave=wave, backend=chosen)
+        verdict = simulate_build(folder, run, layer=layer, data=samples, progress=say)
     show(verdict, json, *verdict_parts(verdict))
     if not verdict["passed"]:
         raise typer.Exit(1)
@@ -250,16 +266,32 @@ def simulate(
 @app.command()
 def synth(
     folder: BuildFolder,
-    tool: Annotated[str, typer.Option(help="yosys: figures without vendor tools.")] = "yosys",
-    top: Annotated[bool, typer.Option("--top/--no-top", help="Also synthesize the whole top at once.")] = True,
+    tool: Annotated[str, typer.Option(help="yosys, or vitis: Vitis HLS on the HLS code, where installed.")] = "yosys",
+    top: Annotated[bool, typer.Option("--top/--no-top", help="yosys: also synthesize the whole top at once.")] = True,
+    steps: Annotated[
+        str | None, typer.Option(help="vitis: some of csim,csynth,cosim,export,syn,impl (default: csynth).")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count LUT, FF, CARRY, BRAM and DSP a layer, against the board's budget."""
     from qnn_hw.synthesis import synthesize_build
-    from qnn_hw.tables import resource_parts
+    from qnn_hw.tables import resource_parts, table
 
+    if tool == "vitis":
+        from qnn_hw.synthesis.vitis import COLUMNS, synthesize_with_vitis, table_of
+
+        with working("synthesizing with Vitis HLS") as say:
+            chosen = (steps or "csynth").replace(",", " ").split()
+            report = synthesize_with_vitis(folder, steps=chosen, progress=say)
+        title, rows, sentences = table_of(report)
+        show(report, json, table(title, COLUMNS, rows), *sentences)
+        if report["cosim"] and not report["cosim"]["passed"]:
+            raise typer.Exit(1)
+        return
     if tool != "yosys":
-        raise QnnError(f"--tool {tool}: this version synthesizes with yosys only")
+        raise QnnError(f"--tool {tool}: choose yosys or vitis")
+    if steps is not None:
+        raise QnnError(f"--steps {steps}: steps belong to --tool vitis")
     with working("synthesizing with yosys") as say:
         report = synthesize_build(folder, whole_top=top, progress=say)
     show(report, json, *resource_parts(report))

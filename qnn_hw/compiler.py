@@ -29,6 +29,8 @@ from qnn_hw.samples import Samples, seeded_samples
 if TYPE_CHECKING:
     import keras
 
+    from qnn_hw.simulation import Backend
+
 Output = Literal["class", "logits"]
 OUTPUTS: tuple[Output, ...] = get_args(Output)
 
@@ -163,11 +165,14 @@ class Accelerator:
 
         return write_build(self, Path(path))
 
-    def simulate(self, x: npt.NDArray[Any] | None = None) -> dict[str, Any]:
-        """Simulate raw samples (default: the golden ones) in cocotb; see `qnn_hw.proof.simulate_accelerator`."""
-        from qnn_hw.proof import simulate_accelerator
+    def simulate(self, x: npt.NDArray[Any] | None = None, *, backend: "Backend" = "rtl") -> dict[str, Any]:
+        """Simulate raw samples (default: the golden ones) in cocotb; see `qnn_hw.proof.simulate_accelerator`.
 
-        return simulate_accelerator(self, x)
+        `backend` is "rtl" or "hls": the SystemVerilog, or the HLS C++ (in a C simulation first).
+        """
+        from qnn_hw.proof import Simulation, simulate_accelerator
+
+        return simulate_accelerator(self, x, Simulation(backend=backend))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulate a build, a layer of it, or an accelerator in memory, and judge it against the golden vectors."""
+"""Simulate a build, a layer of it, or an accelerator in memory, and judge it against the golden vectors.
+
+Backend "rtl" is the SystemVerilog in cocotb; "hls" the HLS C++, as a program and then in the same cocotb testbench;
+"hls-rtl" the Verilog that Vitis HLS made of it.
+"""
 
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +18,16 @@ import numpy.typing as npt
 from qnn_hw.backends.folder import Build, read_build, read_manifest
 from qnn_hw.backends.rtl import HASH_FILE, interface
 from qnn_hw.boards import load_board
-from qnn_hw.build import write_build
-from qnn_hw.compiler import Accelerator, ClassScores, Golden
-from qnn_hw.emulator import execute
+from qnn_hw.build import probed_streams, write_build
+from qnn_hw.compiler import Accelerator, ClassScores, Golden, as_integers
+from qnn_hw.emulator import execute, execute_packed
 from qnn_hw.errors import QnnError
 from qnn_hw.folding.slice import slice_layer
+from qnn_hw.ir.datatype import IntArray
 from qnn_hw.ir.packing import wire_bits
 from qnn_hw.samples import Samples
-from qnn_hw.simulation import SCENARIOS, simulate
+from qnn_hw.simulation import BACKENDS, SCENARIOS, Backend, simulate
+from qnn_hw.simulation.csim import Expected, check_core, hls_folder
 
 Progress = Callable[[str], None]
 
@@ -42,6 +48,7 @@ class Simulation:
         seed: of the pauses.
         wave: write waveforms (`sim/work/dump.vcd`).
         scenarios: out of `SCENARIOS`; empty for all, of long frames only the steady and the stalled run.
+        backend: "rtl", "hls" or "hls-rtl".
     """
 
     images: int | None = None
@@ -49,6 +56,7 @@ class Simulation:
     seed: int = 1
     wave: bool = False
     scenarios: tuple[str, ...] = ()
+    backend: Backend = "rtl"
 
 
 DEFAULT = Simulation()
@@ -59,14 +67,16 @@ def simulate_build(
     run: Simulation = DEFAULT,
     *,
     layer: str | None = None,
+    data: Samples | None = None,
     progress: Progress = lambda text: None,
 ) -> dict[str, Any]:
-    """Simulate the build in `path` in cocotb on Verilator.
+    """Simulate the build in `path`: in cocotb on Verilator, the HLS C++ in a C simulation before that.
 
     Args:
         path: build folder.
         run: what to simulate.
         layer: only this layer, cut out into `sim/layers/<layer>` of the build.
+        data: raw samples for the C simulation of backend "hls", instead of the golden frames and of cocotb.
         progress: called with a sentence before each step.
 
     Returns:
@@ -76,10 +86,37 @@ def simulate_build(
     Raises:
         QnnError: if the build cannot be simulated.
     """
+    if run.backend not in BACKENDS:
+        raise QnnError(f"backend {run.backend!r}: choose one of {', '.join(BACKENDS)}")
+    if data is not None and (run.backend != "hls" or layer is not None):
+        raise QnnError(
+            "data: only the C simulation of the whole HLS C++ takes other samples than the golden frames; choose "
+            "backend hls and no layer, or build again with --data"
+        )
     build = read_build(path)
     if layer is not None:
         progress(f"cutting out {layer}")
         path = _write_layer(build, _layer_accelerator(build, layer, run.images), layer)
+        build = read_build(path)
+    match run.backend:
+        case "rtl" | "hls-rtl":
+            return _simulate_in_cocotb(path, run, layer is not None, progress)
+        case "hls":
+            compiled = simulate_c(build, run, data, progress)
+            if data is not None:
+                return compiled
+            verdict = _simulate_in_cocotb(path, run, layer is not None, progress)
+            return {
+                **verdict,
+                "csim": compiled["csim"],
+                "scenarios": [*compiled["scenarios"], *verdict["scenarios"]],
+                "passed": compiled["passed"] and verdict["passed"],
+            }
+        case other:
+            assert_never(other)
+
+
+def _simulate_in_cocotb(path: Path, run: Simulation, is_layer: bool, progress: Progress) -> dict[str, Any]:
     facts = read_manifest(path)
     interval = facts["predicted"]["interval_cycles"]
     long = interval > LONG_FRAME_CYCLES
@@ -91,10 +128,96 @@ def simulate_build(
         seed=run.seed,
         stall=run.stall,
         scenarios=run.scenarios or (SCENARIOS[:2] if long else SCENARIOS),
+        backend=run.backend,
         wave=run.wave,
         opt="fast" if long else "quick",
     ).to_dict()
-    return judge(verdict, interval, None if layer else keras_decisions(path, facts, frames))
+    # The prediction is for our RTL: what Vitis HLS makes of the C++ has cycles of its own.
+    predicted = interval if run.backend == "rtl" else None
+    return judge(verdict, predicted, None if is_layer else keras_decisions(path, facts, frames))
+
+
+def simulate_c(
+    build: Build, run: Simulation, data: Samples | None = None, progress: Progress = lambda text: None
+) -> dict[str, Any]:
+    """Run the HLS C++ of a build as a program and compare it with the reference.
+
+    Args:
+        build: what `read_build` returned.
+        run: `images` limits the frames.
+        data: raw samples; without them the golden frames, every stream of which is compared. Of samples every stream
+            of the first `STREAM_FRAMES` frames is compared with the reference, and the result of all with the fast
+            executor.
+        progress: called with a sentence before each step.
+
+    Returns:
+        A verdict as `simulate_build` returns; its entry `csim` tells what was compared, and the accuracy where labels
+        are known.
+
+    Raises:
+        QnnError: if there is no HLS C++, or it cannot be compiled or run.
+    """
+    hls = hls_folder(build.path)
+    if data is None:
+        expected = _golden_expected(build, run.images)
+    else:
+        expected = _expected(build, data.first(run.images or len(data.x)))
+    findings, result = check_core(hls, build.graph, expected, progress)
+    n_frames = len(expected.codes)
+    facts: dict[str, Any] = {
+        "frames": n_frames,
+        "stream_frames": len(next(iter(expected.streams.values()))),
+        "streams": len(expected.streams),
+        "source": build.manifest["golden"]["source"] if data is None else data.source,
+        "reference": "golden vectors" if data is None else "reference executor, results of all frames: fast executor",
+        "results_equal": int((result == expected.results).reshape(n_frames, -1).all(axis=1).sum()),
+        "accuracy": None,
+    }
+    if data is not None and data.y is not None:
+        facts["accuracy"] = float(np.mean(_classes(build.manifest, result) == data.y[:n_frames]))
+    scenario = {"name": "C simulation", "passed": not findings, "findings": [asdict(item) for item in findings]}
+    decisions = keras_decisions(build.path, build.manifest, n_frames) if data is None else None
+    verdict = {
+        "name": build.manifest["name"],
+        "backend": run.backend,
+        "passed": not findings,
+        "frames": n_frames,
+        "measured": {},
+        "scenarios": [scenario],
+        "csim": facts,
+        "repeat": f"qnn-hw simulate {build.path} --backend hls",
+    }
+    return judge(verdict, None, decisions)
+
+
+STREAM_FRAMES = 20
+"""Frames of given samples of which every stream is compared; the reference executor is the slow one."""
+
+
+def _golden_expected(build: Build, images: int | None) -> Expected:
+    golden, types = build.path / "golden", build.graph.types
+    streams = {
+        name: types[name].dtype.values(_golden(golden / f"{name}.npy")[:images])
+        for name in probed_streams(build.graph)[1:]
+    }
+    codes = _golden(golden / "input.npy")[:images].astype(np.int64)
+    return Expected(codes, streams, streams[probed_streams(build.graph)[-1]])
+
+
+def _expected(build: Build, data: Samples) -> Expected:
+    source = next(iter((build.host or build.graph).inputs.values()))
+    values = as_integers(data.x, source)
+    if build.host is not None:
+        values = execute(build.host, values)[build.host.outputs[0]]
+    tensors = execute(build.graph, values[:STREAM_FRAMES])
+    kind = next(iter(build.graph.inputs.values()))
+    return Expected(kind.dtype.codes(values), tensors, execute_packed(build.graph, values))
+
+
+def _classes(facts: Mapping[str, Any], result: IntArray) -> npt.NDArray[np.int64]:
+    """(N, ...) results of the core -> (N,) classes."""
+    result = result.reshape(len(result), -1)
+    return result[:, 0] if facts["output"] == "class" else best_class(result, facts["scores"])
 
 
 def simulate_accelerator(
@@ -130,8 +253,7 @@ def keras_decisions(path: Path, facts: Mapping[str, Any], frames: int) -> Decisi
     if not file.is_file():
         return None
     result = _golden(path / "golden" / f"{facts['result']['stream']}.npy")[:frames]
-    result = result.reshape(len(result), -1)
-    classes = result[:, 0] if facts["output"] == "class" else best_class(result, facts["scores"])
+    classes = _classes(facts, result)
     return Decisions(len(classes), int(np.count_nonzero(classes != _golden(file)[:frames])))
 
 
@@ -148,10 +270,13 @@ def best_class(accumulators: npt.NDArray[np.integer], scores: Mapping[str, Any])
     return np.argmax(codes, axis=1)
 
 
-def judge(verdict: dict[str, Any], predicted: int, decisions: Decisions | None) -> dict[str, Any]:
-    """Add frame interval and Keras decisions to a verdict: it has failed if either disagrees."""
+def judge(verdict: dict[str, Any], predicted: int | None, decisions: Decisions | None) -> dict[str, Any]:
+    """Add frame interval and Keras decisions to a verdict: it has failed if either disagrees.
+
+    Without a prediction (None) every interval agrees.
+    """
     measured = verdict["measured"].get("interval_cycles")
-    agrees = measured is None or abs(measured - predicted) <= max(2, CYCLE_TOLERANCE * predicted)
+    agrees = measured is None or predicted is None or abs(measured - predicted) <= max(2, CYCLE_TOLERANCE * predicted)
     return {
         **verdict,
         "predicted_interval_cycles": predicted,
@@ -166,7 +291,8 @@ def _write_layer(build: Build, part: Accelerator, layer: str) -> Path:
     """Write a layer's build; modules and tables are those of the build it is cut out of, not printed anew."""
     path = write_build(part, build.path / "sim" / "layers" / layer)
     own = {"qnn_core.sv", "qnn_top.sv", HASH_FILE}
-    for file in (*path.glob("rtl/*.sv"), *path.glob("rtl/data/*.mem")):
+    library = (*path.glob("rtl/*.sv"), *path.glob("rtl/data/*.mem"))
+    for file in (*library, *path.glob("hls/include/**/*.h*"), *path.glob("hls/weights/*.hpp")):
         original = build.path / file.relative_to(path)
         if file.name not in own and original.is_file():
             shutil.copyfile(original, file)

@@ -120,17 +120,24 @@ def verdict_parts(verdict: Mapping[str, Any]) -> list[RenderableType]:
     ]
     # Without findings there is no column for them.
     n_columns = 3 if any(item["findings"] for item in verdict["scenarios"]) else 2
-    title = f"{verdict['name']}: {verdict['frames']} frames in cocotb"
+    title = f"{verdict['name']}: {_what(verdict)}"
     parts: list[RenderableType] = [
         table(title, ("", "scenario", "findings")[:n_columns], [row[:n_columns] for row in rows])
     ]
     measured = verdict["measured"]
-    if "interval_cycles" in measured:
+    if verdict.get("csim"):
+        parts += _csim_lines(verdict["csim"])
+    if verdict.get("backend") == "hls":
+        parts.append(
+            "frame interval, latency, FIFO fill: not applicable (the C++ runs a stage at a time, on whole frames)"
+        )
+    elif measured.get("interval_cycles") is not None:
+        predicted = verdict["predicted_interval_cycles"]
         agreement = "as predicted" if verdict["interval_agrees"] else "NOT as predicted"
         parts.append(
-            f"frame interval {measured['interval_cycles']:,} cycles, predicted "
-            f"{verdict['predicted_interval_cycles']:,} ({agreement}); first frame after "
-            f"{measured['first_latency_cycles']:,} cycles"
+            f"frame interval {measured['interval_cycles']:,} cycles"
+            + (f", predicted {predicted:,} ({agreement})" if predicted is not None else "")
+            + f"; first frame after {measured['first_latency_cycles']:,} cycles"
         )
     marks = measured.get("fifo_high_water")
     if marks:
@@ -138,8 +145,30 @@ def verdict_parts(verdict: Mapping[str, Any]) -> list[RenderableType]:
     mismatches = verdict.get("keras_mismatches")
     if mismatches is not None:
         parts.append(f"golden decisions that differ from Keras: {mismatches} of {verdict['keras_compared']}")
-    parts.append("PASSED" if verdict["passed"] else f"FAILED; repeat in sim/: {verdict['repeat']}")
+    where = "" if verdict["repeat"].startswith("qnn-hw") else " in sim/"
+    parts.append("PASSED" if verdict["passed"] else f"FAILED; repeat{where}: {verdict['repeat']}")
     return parts
+
+
+def _what(verdict: Mapping[str, Any]) -> str:
+    code = {"hls": "HLS C++, ", "hls-rtl": "Verilog of Vitis HLS, "}.get(verdict.get("backend", "rtl"), "")
+    in_cocotb = any(item["name"] != CSIM for item in verdict["scenarios"])
+    return f"{code}{verdict['frames']:,} frames in {'cocotb' if in_cocotb else 'C simulation'}"
+
+
+CSIM = "C simulation"
+"""Name of the scenario that runs the HLS C++ as a program."""
+
+
+def _csim_lines(facts: Mapping[str, Any]) -> list[RenderableType]:
+    lines: list[RenderableType] = [
+        f"C simulation: {facts['streams']} streams of {facts['stream_frames']} frames and {facts['frames']:,} results "
+        f"of the whole core compared with {facts['reference']} ({facts['source']})",
+        f"results equal: {facts['results_equal']:,} of {facts['frames']:,}",
+    ]
+    if facts["accuracy"] is not None:
+        lines.append(f"accuracy: {facts['accuracy']:.2%} of {facts['frames']:,} labels")
+    return lines
 
 
 def _finding(finding: Any) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import qnn_hw.ir.ops  # noqa: F401  (fills the registry)
 from qnn_hw.ir import BIPOLAR, UINT8, ConstRef, DataType, Graph, Op, TensorType
 from qnn_hw.ir.geometry import same_padding
+from qnn_hw.ir.ops.add import Add
 from qnn_hw.ir.ops.affine import Affine
 from qnn_hw.ir.ops.classifier import Classifier
 from qnn_hw.ir.ops.conv2d import Conv2D
@@ -33,6 +34,22 @@ class Conv:
 
 
 @dataclass(frozen=True)
+class Block:
+    """A residual block: convolutions that keep the size of the map (times `strides`), added to what they started from.
+
+    Every convolution ends in codes, but the last one in accumulators where `adds_accumulators` is set. A block of other
+    channels or with strides has a 1x1 convolution on its short path; `inner` blocks stand in front of its convolutions.
+    """
+
+    channels: int
+    kernels: tuple[tuple[int, int], ...] = ((3, 3),)
+    strides: tuple[int, int] = (1, 1)
+    pad_value: int = 0
+    adds_accumulators: bool = False
+    inner: tuple["Block", ...] = ()
+
+
+@dataclass(frozen=True)
 class Net:
     """Shape of a network; weights and thresholds come from a seed."""
 
@@ -40,6 +57,8 @@ class Net:
     convs: tuple[Conv, ...] = ()
     dense: tuple[int, ...] = ()
     classes: int = 10
+    blocks: tuple[Block, ...] = ()
+    dense_block: bool = False
     input_dtype: DataType = UINT8
     centred: bool = True
     code_dtype: DataType = BIPOLAR
@@ -51,13 +70,17 @@ class _Builder:
         self.net, self.rng = net, np.random.default_rng(seed)
         self.ops: list[Op] = []
         self.constants: dict[str, np.ndarray] = {}
-        self.type = TensorType(net.input_shape, net.input_dtype)
         self.current = "image"
+        self.types = {self.current: TensorType(net.input_shape, net.input_dtype)}
+
+    @property
+    def type(self) -> TensorType:
+        return self.types[self.current]
 
     def add(self, op: Op) -> None:
         self.ops.append(op)
-        (self.type,) = op.infer((self.type,), self.constants)
         (self.current,) = op.outputs
+        (self.types[self.current],) = op.infer(tuple(self.types[name] for name in op.inputs), self.constants)
 
     def constant(self, name: str, value: np.ndarray) -> ConstRef:
         self.constants[name] = np.asarray(value, np.int64)
@@ -70,10 +93,12 @@ class _Builder:
         return self.constant(f"{layer}.weights", self.rng.integers(0, 2, shape) * 2 - 1)
 
     def threshold(self, layer: str, fan_in: int, kind: DataType) -> None:
+        low, high = dot_extremes(kind, BIPOLAR, fan_in)
+        self.quantize(layer, low, high, max(2, round(np.sqrt(fan_in) * max(abs(kind.minimum), kind.maximum))))
+
+    def quantize(self, layer: str, low: int, high: int, spread: int) -> None:
         code = self.net.code_dtype
         steps = 1 if code.bipolar else code.maximum - code.minimum
-        low, high = dot_extremes(kind, BIPOLAR, fan_in)
-        spread = max(2, round(np.sqrt(fan_in) * max(abs(kind.minimum), kind.maximum)))
         table = self.rng.integers(-spread, spread + 1, (self.type.channels, steps))
         table = np.sort(np.clip(table, low, high + 1), axis=1)
         table[self.rng.random(len(table)) < 0.08] = self.type.dtype.minimum
@@ -98,7 +123,7 @@ class _Builder:
             )
         self.add(MaxPool(**self.names(layer, layer), size=size, strides=strides, padding=padding))
 
-    def conv(self, layer: str, conv: Conv) -> None:
+    def conv(self, layer: str, conv: Conv, *, quantized: bool = True) -> None:
         kind = self.type
         padding = (0, 0, 0, 0)
         if conv.same:
@@ -119,9 +144,36 @@ class _Builder:
         fan_in = conv.kernel[0] * conv.kernel[1] * kind.channels
         if conv.pool and not conv.pool_codes:
             self.pool(f"{layer}_pool", conv)
-        self.threshold(layer, fan_in, kind.dtype)
+        if quantized:
+            self.threshold(layer, fan_in, kind.dtype)
         if conv.pool and conv.pool_codes:
             self.pool(f"{layer}_pool", conv)
+
+    def block(self, layer: str, block: Block) -> None:
+        start, channels = self.current, self.type.channels
+        for i, inner in enumerate(block.inner):
+            self.block(f"{layer}_inner{i}", inner)
+        for i, kernel in enumerate(block.kernels):
+            strides = block.strides if i == 0 else (1, 1)
+            conv = Conv(block.channels, kernel, strides, same=True, pad_value=block.pad_value)
+            last = i == len(block.kernels) - 1
+            self.conv(f"{layer}_conv{i}", conv, quantized=not (last and block.adds_accumulators))
+        long = self.current
+        self.current = start
+        if block.channels != channels or block.strides != (1, 1):
+            self.conv(f"{layer}_short", Conv(block.channels, (1, 1), block.strides))
+        self.sum(layer, long)
+
+    def sum(self, layer: str, other: str) -> None:
+        names = {**self.names(f"{layer}_sum", f"{layer}_sum"), "inputs": (other, self.current)}
+        self.add(Add(**names))
+        kind = self.type.dtype
+        self.quantize(layer, kind.minimum, kind.maximum, max(2, kind.maximum // 2))
+
+    def dense_block(self) -> None:
+        start = self.current
+        self.dense("dense_block_fc", self.type.channels)
+        self.sum("dense_block", start)
 
     def dense(self, layer: str, width: int) -> None:
         kind = self.type
@@ -164,10 +216,14 @@ def build(net: Net, seed: int) -> Graph:
         b.add(Affine(**b.names("rescaling", "scaled"), scale=1, offset=-(1 << (net.input_dtype.bits - 1))))
     for i, conv in enumerate(net.convs):
         b.conv(f"conv{i}", conv)
+    for i, block in enumerate(net.blocks):
+        b.block(f"block{i}", block)
     if len(b.type.shape) > 1:
         b.add(Flatten(**b.names("flatten", "flat")))
     for i, width in enumerate(net.dense):
         b.dense(f"fc{i}", width)
+    if net.dense_block:
+        b.dense_block()
     b.matvec("head", net.classes)
     b.classifier()
     return Graph("random", {"image": source}, tuple(b.ops), (b.current,), b.constants)

@@ -16,7 +16,7 @@ from qnn_hw.folding import LayerFolding
 from qnn_hw.ir import BIPOLAR, DataType
 from qnn_hw.proof import Simulation, simulate_build
 from qnn_hw.samples import Samples
-from tests.random_nets import Conv, Net, build, samples
+from tests.random_nets import Block, Conv, Net, build, samples
 
 FRAMES = 4
 SEEDS = range(5)
@@ -27,7 +27,7 @@ class Elaboration:
     """A network, and what the compiler is asked for."""
 
     net: Net
-    target_fps: float = 100_000
+    target_fps: float | None = 100_000
     folding: tuple[tuple[str, LayerFolding], ...] = ()
     output: str = "class"
     board: str = "pynq-z2"
@@ -85,6 +85,22 @@ ELABORATIONS = {
     "pool-parallel": Elaboration(
         Net((8, 8, 2), (Conv(8, same=True, pool=(2, 2)),), classes=4),
         folding=(("conv0", LayerFolding(8, 18)), ("conv0_pool", LayerFolding(8, 8))),
+    ),
+    "residual-nested-projected-and-dense": Elaboration(
+        Net(
+            (6, 6, 4),
+            (),
+            (8,),
+            blocks=(
+                Block(4, ((3, 3), (2, 3)), inner=(Block(4, pad_value=-1),)),
+                Block(6, strides=(2, 2), adds_accumulators=True),
+            ),
+            dense_block=True,
+            classes=4,
+            input_dtype=BIPOLAR,
+            centred=False,
+        ),
+        50_000,
     ),
 }
 

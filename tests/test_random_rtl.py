@@ -20,7 +20,7 @@ from qnn_hw.ir.datatype import UINT8
 from qnn_hw.passes import lower
 from qnn_hw.passes.partition import partition
 from qnn_hw.proof import Simulation, simulate_build
-from tests.random_nets import Conv, Net, build
+from tests.random_nets import Block, Conv, Net, build
 from tests.test_elaborations import Elaboration, accelerator
 
 SLOWEST_FRAME_CYCLES = 20_000
@@ -42,21 +42,39 @@ def random_conv(rng: np.random.Generator, padded: list[int]) -> Conv:
     )
 
 
+def random_block(rng: np.random.Generator, padded: list[int], depth: int = 0) -> Block:
+    kernels = tuple((int(rng.integers(1, 4)), int(rng.integers(1, 4))) for _ in range(rng.integers(1, 3)))
+    inner = (random_block(rng, padded, depth + 1),) if depth < 2 and rng.random() < 0.3 else ()
+    return Block(
+        channels=int(rng.integers(1, 9)),
+        kernels=kernels,
+        strides=(int(rng.integers(1, 3)), int(rng.integers(1, 3))) if depth == 0 else (1, 1),
+        pad_value=padded[rng.integers(len(padded))],
+        adds_accumulators=bool(rng.integers(2)),
+        inner=inner,
+    )
+
+
 def random_net(rng: np.random.Generator) -> Net:
     code = [BIPOLAR, BIPOLAR, DataType(2), DataType(3, signed=True)][rng.integers(4)]
     source = [UINT8, UINT8, DataType(4, signed=True), DataType(3)][rng.integers(4)]
     convs: list[Conv] = []
     for _ in range(rng.integers(0, 3)):
         convs.append(random_conv(rng, [-1, 0, 1] if convs and code == BIPOLAR else [0]))
+    blocks = tuple(
+        random_block(rng, [-1, 0] if convs and code == BIPOLAR else [0]) for _ in range(rng.choice([0, 0, 1, 2]))
+    )
     shape = (int(rng.integers(5, 11)), int(rng.integers(5, 11)), int(rng.integers(1, 5)))
     return Net(
-        input_shape=shape if convs else (int(rng.integers(2, 80)),),
+        input_shape=shape if convs or blocks else (int(rng.integers(2, 80)),),
         convs=tuple(convs),
         dense=tuple(int(n) for n in rng.integers(1, 40, rng.integers(0, 3))),
         classes=int(rng.integers(2, 12)),
         input_dtype=source,
         centred=not source.signed,
         code_dtype=code,
+        blocks=blocks,
+        dense_block=bool(rng.random() < 0.2),
     )
 
 
@@ -77,7 +95,7 @@ def random_case(seed: int) -> Elaboration:
             folding.append((layer.name, LayerFolding(pe, pe if pool else simd, fifo_depth=depth)))
         slowest = max(layer.cycles(f.pe, f.simd) for layer, (_, f) in zip(layers, folding, strict=True))
         if slowest <= SLOWEST_FRAME_CYCLES:
-            return Elaboration(net, folding=tuple(folding), output=["class", "logits"][rng.integers(2)])
+            return Elaboration(net, None, folding=tuple(folding), output=["class", "logits"][rng.integers(2)])
 
 
 @pytest.mark.slow

@@ -20,12 +20,17 @@ class Instance:
         parameters: name -> value, strings for file names and styles.
         tables: file name -> hexadecimal words, one a line, as `qnn_weight_store` reads them.
         counts_fill: the module has a `high_water` port.
+        inputs: prefix of the ports of each stream the operator reads, in its order.
+        outputs: the same for those it writes; where a prefix stands n times, the n streams lie side by side in one
+            port, the first in the least significant bits.
     """
 
     module: str
     parameters: Mapping[str, int | str] = field(default_factory=dict)
     tables: Mapping[str, list[str]] = field(default_factory=dict)
     counts_fill: bool = False
+    inputs: tuple[str, ...] = ("s_axis",)
+    outputs: tuple[str, ...] = ("m_axis",)
 
 
 Describe = Callable[[Op, Graph], Instance]

@@ -53,9 +53,10 @@ def _run(graph: Graph, x: IntArray) -> IntArray:
             continue
         source = fused.get(op.inputs[0])
         if source is not None and isinstance(op, MatVec):
-            tensors[op.outputs[0]] = _convolve(source, op, graph, tensors[source.inputs[0]])
+            result = _convolve(source, op, graph, tensors[source.inputs[0]])
         else:
-            tensors[op.outputs[0]] = _kernel(op, graph, tensors[op.inputs[0]])
+            result = _kernel(op, graph, tuple(tensors[name] for name in op.inputs))
+        tensors |= dict.fromkeys(op.outputs, result)
     return tensors[graph.outputs[0]]
 
 
@@ -108,10 +109,10 @@ def _in_domain(domain: Domain, matches: IntArray, columns: int, valid: Words | N
     return 2 * matches + invalid - (0 if domain == Domain.MASKED else columns)
 
 
-def _kernel(op: Op, graph: Graph, x: IntArray) -> IntArray:
+def _kernel(op: Op, graph: Graph, inputs: tuple[IntArray, ...]) -> IntArray:
     fast = _FAST.get(type(op))
-    result = fast(op, graph, x) if fast else None
-    return reference_kernel(op, graph, x) if result is None else result
+    result = fast(op, graph, inputs[0]) if fast else None
+    return reference_kernel(op, graph, inputs) if result is None else result
 
 
 def pack(bits: npt.NDArray[np.bool_]) -> Words:

@@ -6,9 +6,9 @@ from qnn_hw.ir.datatype import IntArray
 from qnn_hw.ir.graph import Graph, Op
 
 
-def reference_kernel(op: Op, graph: Graph, x: IntArray) -> IntArray:
-    """Compute one operator by its own definition."""
-    return op.execute((x,), graph.input_types(op), graph.constants)
+def reference_kernel(op: Op, graph: Graph, inputs: tuple[IntArray, ...]) -> IntArray:
+    """Compute one operator by its own definition; every output of the operator carries the result."""
+    return op.execute(inputs, graph.input_types(op), graph.constants)
 
 
 def execute(graph: Graph, x: IntArray) -> dict[str, IntArray]:
@@ -27,7 +27,8 @@ def execute(graph: Graph, x: IntArray) -> dict[str, IntArray]:
     check_input(graph, x)
     tensors = {next(iter(graph.inputs)): x}
     for op in graph.ops:
-        tensors[op.outputs[0]] = reference_kernel(op, graph, tensors[op.inputs[0]])
+        result = reference_kernel(op, graph, tuple(tensors[name] for name in op.inputs))
+        tensors |= dict.fromkeys(op.outputs, result)
     return tensors
 
 

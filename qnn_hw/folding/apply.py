@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from qnn_hw.errors import QnnError
 from qnn_hw.folding.model import Folding, LayerFolding, foldable_layers
+from qnn_hw.folding.paths import queue_paths
 from qnn_hw.ir.geometry import output_size
 from qnn_hw.ir.graph import Graph, Op, TensorType
+from qnn_hw.ir.ops.add import Add
 from qnn_hw.ir.ops.classifier import Classifier
 from qnn_hw.ir.ops.fifo import Fifo
 from qnn_hw.ir.ops.logits import Logits
@@ -27,10 +29,11 @@ WINDOW_FIFO_DEPTH = 32
 def fold(graph: Graph, folding: Folding, input_lanes: int) -> Graph:
     """Fold a hardware graph.
 
-    Requires: a graph as `passes.lower` leaves it, a folding for every matvec and pool.
+    Requires: a graph as `passes.lower` leaves it (every tensor has one reader), a folding for every matvec and pool.
     Ensures: every tensor has its lanes; a width converter stands wherever producer and consumer disagree (through the
-    least common multiple where neither divides the other), a queue in front of every window and of every matvec that
-    reads its input more than once; the values of the old tensors are unchanged.
+    least common multiple where neither divides the other), a queue in front of every window, of every matvec that
+    reads its input more than once, and of an add on each path that would hold up the other; the values of the old
+    tensors are unchanged.
 
     Args:
         graph: hardware graph, not folded.
@@ -44,33 +47,36 @@ def fold(graph: Graph, folding: Folding, input_lanes: int) -> Graph:
         if layer.name not in folding:
             raise QnnError(f"{layer.name}: the folding does not name this layer")
         layer.check(folding[layer.name])
-    builder = _Builder(graph, folding, input_lanes)
+    builder = _Builder(graph, folding)
+    name, kind = next(iter(graph.inputs.items()))
+    builder.streams[name] = _Stream(name, input_lanes)
     for op in graph.ops:
         builder.add(op)
-    builder.finish()
-    name, kind = next(iter(graph.inputs.items()))
-    return Graph(
-        graph.name, {name: replace(kind, lanes=input_lanes)}, tuple(builder.ops), builder.outputs, graph.constants
-    )
+    outputs = builder.finish()
+    folded = Graph(graph.name, {name: replace(kind, lanes=input_lanes)}, tuple(builder.ops), outputs, graph.constants)
+    return queue_paths(folded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """Where a tensor of the old graph has got to: its present name, behind converters and queues, and its lanes."""
+
+    name: str
+    lanes: int
 
 
 @dataclass
 class _Builder:
-    """Appends operators behind each other; `current` is the stream at the end."""
+    """Appends folded operators; `streams` holds, for every tensor of the old graph, what its reader will read."""
 
     graph: Graph
     folding: Folding
-    input_lanes: int
     ops: list[Op] = field(default_factory=list)
-    current: str = ""
-    lanes: int = 0
-    outputs: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        self.current, self.lanes = next(iter(self.graph.inputs)), self.input_lanes
+    streams: dict[str, _Stream] = field(default_factory=dict)
 
     def add(self, op: Op) -> None:
         kind = self.graph.types[op.inputs[0]]
+        lanes = self.streams[op.inputs[0]].lanes
         match op:
             case Window():
                 self._window(op, kind)
@@ -78,25 +84,36 @@ class _Builder:
                 self._matvec(op, kind)
             case Pool():
                 pe = self.folding[op.layer].pe
+                self._convert(op, op.inputs[0], pe)
                 self._append(replace(op, pe=pe), pe)
-            case Threshold() | Logits():
-                self._append(replace(op, pe=self.lanes), self.lanes)
+            case Threshold():
+                lanes = lanes if kind.channels % lanes == 0 else math.gcd(lanes, kind.channels)
+                self._convert(op, op.inputs[0], lanes)
+                self._append(replace(op, pe=lanes), lanes)
+            case Logits():
+                self._append(replace(op, pe=lanes), lanes)
             case Classifier():
                 self._classifier(op)
+            case Add():
+                # The narrower of the two has as many beats as before; the wider one needs no more than those.
+                lanes = min(self.streams[name].lanes for name in op.inputs)
+                for name in op.inputs:
+                    self._convert(op, name, lanes)
+                self._append(op, lanes)
             case _:
-                self._append(op, self.lanes)
+                self._append(op, lanes)
 
     def _window(self, op: Window, kind: TensorType) -> None:
         layer = self.folding[op.layer]
         (reader,) = self.graph.consumers(op.outputs[0])
         lanes = layer.pe if isinstance(reader, Pool) else math.gcd(layer.simd, kind.channels)
-        self._convert(op, kind, lanes)
+        self._convert(op, op.inputs[0], lanes)
         self._queue(op, layer.fifo_depth or WINDOW_FIFO_DEPTH)
         self._append(replace(op, depth=line_buffer_words(op, kind, lanes)), lanes)
 
     def _matvec(self, op: MatVec, kind: TensorType) -> None:
         layer: LayerFolding = self.folding[op.layer]
-        self._convert(op, kind, layer.simd)
+        self._convert(op, op.inputs[0], layer.simd)
         source = self.graph.producer(op.inputs[0])
         rows, columns = self.graph.constants[op.weights].shape
         if isinstance(source, Window):
@@ -110,39 +127,42 @@ class _Builder:
 
     def _classifier(self, op: Classifier) -> None:
         if op.ranks:
-            self._convert(op, self.graph.types[op.inputs[0]], 1)
-        self._append(replace(op, pe=self.lanes), 1)
+            self._convert(op, op.inputs[0], 1)
+        self._append(replace(op, pe=self.streams[op.inputs[0]].lanes), 1)
 
-    def finish(self) -> None:
-        """Logits leave one word a beat."""
-        last = self.ops[-1]
-        if isinstance(last, Logits):
-            self._convert(last, self.graph.types[last.outputs[0]], 1)
-        self.outputs = (self.current,)
+    def finish(self) -> tuple[str, ...]:
+        """Logits leave one word a beat. Returns the present names of the outputs."""
+        for name in self.graph.outputs:
+            last = self.graph.producer(name)
+            if isinstance(last, Logits):
+                self._convert(last, name, 1)
+        return tuple(self.streams[name].name for name in self.graph.outputs)
 
-    def _convert(self, op: Op, kind: TensorType, lanes: int) -> None:
-        if kind.elements % lanes:
-            raise QnnError(f"{op.layer}: {lanes} elements a beat do not divide its {kind.elements} inputs")
-        if max(lanes, self.lanes) % min(lanes, self.lanes):
-            self._converter(op, math.lcm(lanes, self.lanes))
-        if lanes != self.lanes:
-            self._converter(op, lanes)
+    def _convert(self, op: Op, tensor: str, lanes: int) -> None:
+        elements, present = self.graph.types[tensor].elements, self.streams[tensor].lanes
+        if elements % lanes:
+            raise QnnError(f"{op.layer}: {lanes} elements a beat do not divide its {elements} inputs")
+        if max(lanes, present) % min(lanes, present):
+            self._converter(op, tensor, math.lcm(lanes, present))
+        if lanes != present:
+            self._converter(op, tensor, lanes)
 
-    def _converter(self, op: Op, lanes: int) -> None:
-        stream = self._free(f"{self.current}_x{lanes}")
+    def _converter(self, op: Op, tensor: str, lanes: int) -> None:
+        before = self.streams[tensor].name
+        after = self._free(f"{before}_x{lanes}")
         self.ops.append(
-            WidthConverter(
-                name=f"{stream}_converter", layer=op.layer, inputs=(self.current,), outputs=(stream,), lanes=lanes
-            )
+            WidthConverter(name=f"{after}_converter", layer=op.layer, inputs=(before,), outputs=(after,), lanes=lanes)
         )
-        self.current, self.lanes = stream, lanes
+        self.streams[tensor] = _Stream(after, lanes)
 
     def _queue(self, op: Op, depth: int) -> None:
-        stream = self._free(f"{self.current}_queued")
+        (tensor,) = op.inputs
+        before = self.streams[tensor]
+        after = self._free(f"{before.name}_queued")
         self.ops.append(
-            Fifo(name=f"{op.name}_fifo", layer=op.layer, inputs=(self.current,), outputs=(stream,), depth=depth)
+            Fifo(name=f"{op.name}_fifo", layer=op.layer, inputs=(before.name,), outputs=(after,), depth=depth)
         )
-        self.current = stream
+        self.streams[tensor] = _Stream(after, before.lanes)
 
     def _free(self, name: str) -> str:
         taken = set(self.graph.types) | {t for op in self.ops for t in op.outputs}
@@ -151,8 +171,8 @@ class _Builder:
         return name
 
     def _append(self, op: Op, lanes: int) -> None:
-        self.ops.append(replace(op, inputs=(self.current,)))
-        self.current, self.lanes = op.outputs[0], lanes
+        self.ops.append(replace(op, inputs=tuple(self.streams[name].name for name in op.inputs)))
+        self.streams |= {name: _Stream(name, lanes) for name in op.outputs}
 
 
 def weight_memory(layer: LayerFolding, depth: int) -> str:

@@ -27,18 +27,27 @@ def slice_layer(graph: Graph, layer: str, dma_lanes: int) -> Graph:
         dma_lanes: elements of the entering stream a DMA beat.
 
     Raises:
-        QnnError: if there is no such layer.
+        QnnError: if there is no such layer, or not just one stream enters it and one leaves it.
     """
     inside = [op for op in graph.ops if op.layer == layer]
     if not inside:
         raise QnnError(f"no layer is named {layer!r}; nearest: {nearest(layer, layer_names(graph))}")
-    source, last = inside[0].inputs[0], inside[-1].outputs[0]
+    read = [name for op in inside for name in op.inputs]
+    written = [name for op in inside for name in op.outputs]
+    entering = [name for name in read if name not in written]
+    leaving = [name for name in written if name not in read]
+    if len(entering) != 1 or len(leaving) != 1:
+        raise QnnError(
+            f"{layer}: {len(entering)} streams enter it and {len(leaving)} leave it; a layer is simulated by itself "
+            "between one stream and one, simulate the whole build"
+        )
+    (source,), (last,) = entering, leaving
     kind, result = graph.types[source], graph.types[last]
     ops: list[Op] = []
-    entering = kind
+    unpacked = kind
     if not (dma_lanes % kind.lanes == 0 or kind.lanes % dma_lanes == 0 or kind.lanes == kind.elements):
         # Through one element a beat: always possible, and speed does not matter for a layer by itself.
-        entering = replace(kind, lanes=math.gcd(dma_lanes, kind.lanes))
+        unpacked = replace(kind, lanes=math.gcd(dma_lanes, kind.lanes))
         ops.append(WidthConverter(name="entry", layer=layer, inputs=("entering",), outputs=(source,), lanes=kind.lanes))
     ops += inside
     if graph.types[last].dtype.bits != 32:
@@ -49,4 +58,4 @@ def slice_layer(graph: Graph, layer: str, dma_lanes: int) -> Graph:
         last = "layer_serial"
     name = "entering" if ops[0].name == "entry" else source
     constants = {ref: graph.constants[ref] for op in inside for ref in op.constant_names()}
-    return Graph(layer, {name: entering}, tuple(ops), (last,), constants)
+    return Graph(layer, {name: unpacked}, tuple(ops), (last,), constants)

@@ -4,7 +4,7 @@
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar, NewType, Self, TypeVar
 
@@ -84,7 +84,10 @@ class Op(ABC):
 
     @abstractmethod
     def execute(self, inputs: tuple[IntArray, ...], types: tuple[TensorType, ...], constants: Constants) -> IntArray:
-        """Compute the output values (N, ...) from the input values (N, ...) in int64 NumPy; `types` of the inputs."""
+        """Compute the output values (N, ...) from the input values (N, ...) in int64 NumPy; `types` of the inputs.
+
+        Every output carries these values: an operator with several outputs copies.
+        """
 
     def cycles(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...], constants: Constants) -> int:
         """Return the cycles one frame takes in steady state once folded: one beat a cycle at the busier side."""
@@ -161,6 +164,11 @@ class Graph:
     def consumers(self, tensor: str) -> tuple[Op, ...]:
         """Return the operators that read `tensor`."""
         return tuple(op for op in self.ops if tensor in op.inputs)
+
+    def read_once(self, tensor: str) -> bool:
+        """Tell whether `tensor` goes to one place only: into one operator, once, or out of the graph."""
+        reads = [name for op in self.ops for name in op.inputs] + list(self.outputs)
+        return reads.count(tensor) == 1
 
     def input_types(self, op: Op) -> tuple[TensorType, ...]:
         """Return the types of what `op` reads."""
@@ -261,15 +269,3 @@ def hash_graph(graph: Graph, *context: str) -> str:
     for item in context:
         digest.update(item.encode() + b"\0")
     return digest.hexdigest()[:32]
-
-
-def walk_chain(graph: Graph) -> Iterator[tuple[Op, TensorType, TensorType]]:
-    """Yield (operator, input type, output type) along a single-path graph.
-
-    Raises:
-        QnnError: if the graph branches.
-    """
-    for op in graph.ops:
-        if len(op.inputs) != 1 or len(op.outputs) != 1 or len(graph.consumers(op.outputs[0])) > 1:
-            raise QnnError(f"{op.layer}: the graph branches here; only single-path networks are supported")
-        yield op, graph.types[op.inputs[0]], graph.types[op.outputs[0]]

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from qnn_hw.errors import QnnError
 from qnn_hw.ir.datatype import BIPOLAR, TERNARY, IntArray
 from qnn_hw.ir.graph import Graph, Op
+from qnn_hw.ir.ops.affine import Affine
 from qnn_hw.ir.ops.classifier import Classifier
+from qnn_hw.ir.ops.duplicate import Duplicate
 from qnn_hw.ir.ops.flatten import Flatten
 from qnn_hw.ir.ops.matvec import Domain, MatVec
 from qnn_hw.ir.ops.threshold import Threshold
@@ -18,39 +19,64 @@ def accumulator_domains(graph: Graph) -> Graph:
     """Express bipolar products as P (popcount) or, behind zero padding, as D; thresholds and scores follow.
 
     A = 2P - K = D - K for K columns (see `Domain`), so that A >= T is P >= ceil((T + K) / 2) and D >= T + K.
+    Where something else than thresholds and classifiers reads an accumulator, say an add, an affine operator behind the
+    matvec restores A.
 
-    Requires: matvec in the DOT domain; readers of its accumulators are thresholds and classifiers, flatten between.
+    Requires: matvec in the DOT domain.
     Ensures: the same outputs; thresholds lie in 0 ... maximum + 1 of the new domain.
     """
-    ops, constants = list(graph.ops), dict(graph.constants)
+    ops: list[Op] = []
+    constants = dict(graph.constants)
     shifted: dict[str, tuple[Domain, int]] = {}
-    for i, op in enumerate(graph.ops):
+    for op in graph.ops:
         domain, columns = shifted.get(op.inputs[0], (Domain.DOT, 0))
         if isinstance(op, MatVec) and op.weight_dtype == BIPOLAR and op.domain == Domain.DOT:
             kind = graph.types[op.inputs[0]].dtype
             new = {BIPOLAR: Domain.POPCOUNT, TERNARY: Domain.MASKED}.get(kind)
+            width = constants[op.weights].shape[1]
+            if new and not _is_followed(graph, op.outputs[0]):
+                ops += _restored(replace(op, domain=new), width)
+                continue
             if new:
-                ops[i] = replace(op, domain=new)
-                shifted[op.outputs[0]] = (new, constants[op.weights].shape[1])
+                op = replace(op, domain=new)
+                shifted[op.outputs[0]] = (new, width)
         elif domain != Domain.DOT:
             _follow(op, domain, columns, shifted, constants)
             if isinstance(op, Classifier) and op.ranks:
-                ops[i] = replace(op, first=0)
+                op = replace(op, first=0)
+        ops.append(op)
     return graph.with_ops(tuple(ops), constants)
+
+
+def _is_followed(graph: Graph, tensor: str) -> bool:
+    """Tell whether `_follow` can adapt all that reads `tensor`, behind flatten and duplicate too."""
+    if tensor in graph.outputs:
+        return False
+    return all(
+        all(_is_followed(graph, copy) for copy in op.outputs)
+        if isinstance(op, Flatten | Duplicate)
+        else isinstance(op, Threshold | Classifier)
+        for op in graph.consumers(tensor)
+    )
+
+
+def _restored(op: MatVec, columns: int) -> tuple[Op, Op]:
+    counts = (f"{op.outputs[0]}_counts",)
+    scale = 2 if op.domain == Domain.POPCOUNT else 1
+    dot = Affine(name=f"{op.name}_dot", layer=op.layer, inputs=counts, outputs=op.outputs, scale=scale, offset=-columns)
+    return replace(op, outputs=counts), dot
 
 
 def _follow(
     op: Op, domain: Domain, columns: int, shifted: dict[str, tuple[Domain, int]], constants: dict[str, IntArray]
 ) -> None:
     match op:
-        case Flatten():
-            shifted[op.outputs[0]] = (domain, columns)
+        case Flatten() | Duplicate():
+            shifted |= dict.fromkeys(op.outputs, (domain, columns))
         case Threshold():
             constants[op.thresholds] = _thresholds(constants[op.thresholds], domain, columns)
         case Classifier():
             _scores(op, domain, columns, constants)
-        case _:
-            raise QnnError(f"{op.layer}: {op.keyword} cannot follow a binary layer without a quantizer between them")
 
 
 def _thresholds(table: IntArray, domain: Domain, columns: int) -> IntArray:

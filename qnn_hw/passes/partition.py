@@ -23,10 +23,12 @@ class Partition:
 def partition(graph: Graph) -> Partition:
     """Give a quantizer that reads the raw input to the host: it packs eight 1-bit samples into a byte.
 
-    Requires: a single-path graph. Ensures: hardware(host(x)) = graph(x).
+    Where something else reads the raw input too, everything is hardware.
+
+    Requires: a graph with one input. Ensures: hardware(host(x)) = graph(x).
     """
     first = graph.ops[0]
-    if not isinstance(first, Threshold):
+    if not isinstance(first, Threshold) or not graph.read_once(first.inputs[0]):
         return Partition(None, graph)
     (cut,) = first.outputs
     host = Graph(

@@ -18,12 +18,15 @@ def rising_thresholds(graph: Graph) -> Graph:
     With weights w' = -w the accumulator is A' = -A, and #{A < T} = #{A' >= 1 - T}: the falling channel rises in A'.
 
     Requires: accumulators that are dot products. Ensures: no threshold behind a conv2d or matvec falls; outputs are
-    unchanged. A channel whose weights cannot be negated in their type keeps falling.
+    unchanged. A channel whose weights cannot be negated in their type, or whose accumulator something else reads too,
+    keeps falling.
     """
     ops, constants = list(graph.ops), dict(graph.constants)
     for i, op in enumerate(graph.ops):
         source = graph.producer(op.inputs[0])
         if not (isinstance(op, Threshold) and op.falling and isinstance(source, Conv2D | MatVec)):
+            continue
+        if not graph.read_once(op.inputs[0]):
             continue
         if isinstance(source, MatVec) and source.domain != Domain.DOT:
             continue

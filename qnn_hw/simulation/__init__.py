@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from qnn_hw.resources import resource_dir
-from qnn_hw.simulation.bench import SCENARIOS, ScenarioVerdict, Verdict
+from qnn_hw.simulation.bench import BACKENDS, SCENARIOS, Backend, ScenarioVerdict, Verdict
 from qnn_hw.simulation.bench import simulate as _simulate
 from qnn_hw.simulation.bench.runner import TB_FILES
 from qnn_hw.simulation.testbench import StreamProbe, render_testbench
@@ -46,7 +46,9 @@ def write_bench(build_dir: Path, testbench: str) -> tuple[Path, ...]:
 
 
 __all__ = [
+    "BACKENDS",
     "SCENARIOS",
+    "Backend",
     "ScenarioVerdict",
     "SimBinary",
     "SimResult",

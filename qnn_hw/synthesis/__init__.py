@@ -3,11 +3,22 @@
 
 from qnn_hw.synthesis.build import synthesize_build
 from qnn_hw.synthesis.resources import Resources, count_resources
-from qnn_hw.synthesis.yosys import SynthesisJob, Yosys, find_yosys, sources_of, synthesize, synthesize_many
+from qnn_hw.synthesis.timing import Timing
+from qnn_hw.synthesis.yosys import (
+    SynthesisJob,
+    Yosys,
+    find_yosys,
+    sources_of,
+    synthesize,
+    synthesize_many,
+    timing_of,
+    timings_of,
+)
 
 __all__ = [
     "Resources",
     "SynthesisJob",
+    "Timing",
     "Yosys",
     "count_resources",
     "find_yosys",
@@ -15,4 +26,6 @@ __all__ = [
     "synthesize",
     "synthesize_build",
     "synthesize_many",
+    "timing_of",
+    "timings_of",
 ]

@@ -11,7 +11,8 @@ from qnn_hw.backends.rtl.core import HASH_FILE, interface, shell_parameters
 from qnn_hw.boards import load_board
 from qnn_hw.errors import QnnError
 from qnn_hw.synthesis.resources import Resources
-from qnn_hw.synthesis.yosys import Progress, SynthesisJob, find_yosys, sources_of, synthesize_many
+from qnn_hw.synthesis.timing import LABEL, NET_PS, Timing
+from qnn_hw.synthesis.yosys import Progress, SynthesisJob, find_yosys, sources_of, synthesize_many, timings_of
 
 
 def synthesize_build(
@@ -36,9 +37,11 @@ def synthesize_build(
         progress: called with one sentence now and then.
 
     Returns:
-        `tool` (name, version, origin), `board`, `operators` (layer, operator, name, module and the fields of
-        `Resources` and `bram36_equivalent`), `shell`, `sum`, `top` (None without `whole_top`) and `budget` (what the
-        board holds; None for a board that is not shipped).
+        `tool` (name, version, origin), `board`, `operators` (layer, operator, name, module, the fields of `Resources`,
+        `bram36_equivalent` and `depth`), `shell`, `sum`, `top` (None without `whole_top`), `budget` (what the board
+        holds; None for a board that is not shipped) and `timing` (`label`, `clock_mhz`, `period_ns`, `net_ps` and
+        `worst`: name of the operator, shell or top with the longest estimate, None without any). A `depth` holds the
+        fields of `Timing`, None for a module of wires; `shell` and `top` have one, too.
 
     Raises:
         QnnError: the folder is no build, or yosys failed.
@@ -60,19 +63,42 @@ def synthesize_build(
         jobs.append(SynthesisJob(sources_of("qnn_top", rtl), "qnn_top", data_dir=data))
     results = synthesize_many(jobs, workers=workers, cache_dir=cache_dir, progress=progress)
     parts = results[: len(modules) + 1]
+    depths = timings_of(jobs, workers=workers, cache_dir=cache_dir)
+    names = [*(op.name for op, _ in modules), "shell", "top"]
+    clock_mhz = float(manifest["clock_mhz"])
     yosys = find_yosys()
     return {
         "tool": {"name": "yosys", "version": yosys.version, "origin": yosys.origin},
         "board": manifest["board"],
         "operators": [
-            {"layer": op.layer, "operator": op.keyword, "name": op.name, "module": printed.module, **_facts(result)}
-            for (op, printed), result in zip(modules, parts[:-1], strict=True)
+            {
+                **{"layer": op.layer, "operator": op.keyword, "name": op.name, "module": printed.module},
+                **_facts(result),
+                "depth": _depth(depth),
+            }
+            for (op, printed), result, depth in zip(modules, parts[:-1], depths[: len(modules)], strict=True)
         ],
-        "shell": _facts(parts[-1]),
+        "shell": {**_facts(parts[-1]), "depth": _depth(depths[len(modules)])},
         "sum": _facts(sum(parts, Resources())),
-        "top": _facts(results[-1]) if whole_top else None,
+        "top": {**_facts(results[-1]), "depth": _depth(depths[-1])} if whole_top else None,
         "budget": _budget(str(manifest["board"])),
+        "timing": {
+            "label": LABEL,
+            "clock_mhz": clock_mhz,
+            "period_ns": 1000 / clock_mhz,
+            "net_ps": NET_PS,
+            "worst": _worst(names, depths),
+        },
     }
+
+
+def _depth(timing: Timing | None) -> dict[str, Any] | None:
+    return None if timing is None else {**asdict(timing), "cells": list(timing.cells)}
+
+
+def _worst(names: list[str], depths: list[Timing | None]) -> str | None:
+    known = [(depth.estimate_ns, name) for name, depth in zip(names, depths, strict=False) if depth is not None]
+    return max(known)[1] if known else None
 
 
 def _facts(resources: Resources) -> dict[str, float]:

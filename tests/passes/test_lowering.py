@@ -12,9 +12,9 @@ from qnn_hw.folding.apply import input_lanes
 from qnn_hw.ir import BIPOLAR, DataType, Graph, parse_graph, print_graph
 from qnn_hw.ir.graph import hash_graph
 from qnn_hw.passes import HARDWARE_PASSES, lower
-from tests.random_nets import Conv, Net, build, samples
+from tests.random_nets import Block, Conv, Net, build, samples
 
-HARDWARE = {"affine", "window", "matvec", "threshold", "pool", "flatten", "classifier"}
+HARDWARE = {"affine", "window", "matvec", "threshold", "pool", "flatten", "classifier", "add", "duplicate"}
 
 
 @st.composite
@@ -39,6 +39,19 @@ def nets(draw: st.DrawFn) -> Net:
                 pool_codes=draw(st.booleans()),
             )
         )
+    blocks = []
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        inner = (Block(draw(st.integers(1, 4))),) if draw(st.booleans()) else ()
+        blocks.append(
+            Block(
+                channels=draw(st.integers(1, 4)),
+                kernels=tuple(draw(st.lists(st.tuples(size, size), min_size=1, max_size=2))),
+                strides=(draw(st.integers(1, 2)), draw(st.integers(1, 2))),
+                pad_value=draw(st.sampled_from([-1, 0])) if code == BIPOLAR and (convs or blocks) else 0,
+                adds_accumulators=draw(st.booleans()),
+                inner=inner,
+            )
+        )
     return Net(
         input_shape=(height, width, draw(st.integers(1, 3))),
         convs=tuple(convs),
@@ -46,7 +59,9 @@ def nets(draw: st.DrawFn) -> Net:
         classes=draw(st.integers(2, 5)),
         centred=draw(st.booleans()),
         code_dtype=code,
-        ranks=draw(st.booleans()) and bool(convs) and code == BIPOLAR,
+        ranks=draw(st.booleans()) and bool(convs) and not blocks and code == BIPOLAR,
+        blocks=tuple(blocks),
+        dense_block=draw(st.booleans()),
     )
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from qnn_hw.simulation import verilator
 
@@ -16,6 +17,18 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 RTL = REPOSITORY / "rtl"
 SHELL = ("qnn_shell", "qnn_axil", "qnn_frame", "qnn_hash")
 """Files beside the library that are tested elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A further stream of a module: prefix of its port, bits of a beat, its beats.
+
+    Streams of one prefix lie side by side in one port, the case's own first, in the least significant bits.
+    """
+
+    port: str
+    width: int
+    beats: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,11 @@ class Case:
     """Cycles from the input beat that completes the first output beat to that beat, as the module's header says."""
     first_needs: int = 1
     """Input beats that the first output beat needs."""
+    ports: tuple[str, str] = ("s_axis", "m_axis")
+    """Prefixes of the ports that `beats_in` and `beats_out` belong to."""
+    more_inputs: tuple[Stream, ...] = ()
+    more_outputs: tuple[Stream, ...] = ()
+    """Each is offered or taken by itself, with its own pauses."""
     instance: str = ""
     """SystemVerilog text instead of the usual instance, for modules without stream ports; {i} is the case number."""
 
@@ -46,33 +64,55 @@ def literal(value: int | str) -> str:
 
 
 def top_module(cases: Sequence[Case]) -> str:
-    """SystemVerilog of a top module that holds all cases, the ports of case i prefixed with `c<i>_`."""
+    """SystemVerilog of a top module that holds all cases, the ports of case i prefixed with `c<i>_`.
+
+    Further streams of a case are `c<i>x<k>`; each has both directions, the one that is not there is idle.
+    """
     ports = ["input logic aclk", "input logic aresetn"]
     body = []
     for i, case in enumerate(cases):
-        ports += [
-            f"input logic [{case.width_in - 1}:0] c{i}_s_data",
-            f"input logic c{i}_s_valid",
-            f"output logic c{i}_s_ready",
-            f"output logic [{case.width_out - 1}:0] c{i}_m_data",
-            f"output logic c{i}_m_valid",
-            f"input logic c{i}_m_ready",
-        ]
+        ports += _ports(f"c{i}", case.width_in, case.width_out)
         if case.instance:
             body.append(case.instance.replace("{i}", str(i)))
             body.append(f"assign c{i}_m_valid = c{i}_s_valid; assign c{i}_s_ready = c{i}_m_ready;")
             continue
+        connected = [(case.ports[0], f"c{i}_s"), (case.ports[1], f"c{i}_m")]
+        for k, stream in enumerate((*case.more_inputs, *case.more_outputs)):
+            handle, is_input = f"c{i}x{k}", k < len(case.more_inputs)
+            ports += _ports(handle, stream.width, stream.width)
+            connected.append((stream.port, f"{handle}_{'s' if is_input else 'm'}"))
+            body.append(f"assign {handle}_m_valid = 1'b0;" if is_input else f"assign {handle}_s_ready = 1'b0;")
         parameters = ", ".join(f".{key}({literal(value)})" for key, value in case.parameters.items())
         extra = f", .high_water(c{i}_high_water)" if case.module == "qnn_fifo" else ""
         if extra:
             body.append(f"logic [15:0] c{i}_high_water;")
         body.append(
-            f"{case.module} #({parameters}) u{i} (.aclk(aclk), .aresetn(aresetn), "
-            f".s_axis_tdata(c{i}_s_data), .s_axis_tvalid(c{i}_s_valid), .s_axis_tready(c{i}_s_ready), "
-            f".m_axis_tdata(c{i}_m_data), .m_axis_tvalid(c{i}_m_valid), .m_axis_tready(c{i}_m_ready){extra});"
+            f"{case.module} #({parameters}) u{i} (.aclk(aclk), .aresetn(aresetn), {_connections(connected)}{extra});"
         )
     lines = ",\n  ".join(ports)
     return f"module bench (\n  {lines}\n);\n  " + "\n  ".join(body) + "\nendmodule\n"
+
+
+def _ports(handle: str, width_in: int, width_out: int) -> list[str]:
+    return [
+        f"input logic [{width_in - 1}:0] {handle}_s_data",
+        f"input logic {handle}_s_valid",
+        f"output logic {handle}_s_ready",
+        f"output logic [{width_out - 1}:0] {handle}_m_data",
+        f"output logic {handle}_m_valid",
+        f"input logic {handle}_m_ready",
+    ]
+
+
+def _connections(connected: list[tuple[str, str]]) -> str:
+    beside: dict[str, list[str]] = {}
+    for prefix, wire in connected:
+        beside.setdefault(prefix, []).insert(0, wire)
+    return ", ".join(
+        f".{prefix}_t{part}({{{', '.join(f'{wire}_{part}' for wire in wires)}}})"  # a list of one is the wire itself
+        for prefix, wires in beside.items()
+        for part in ("data", "valid", "ready")
+    )
 
 
 def sources() -> list[Path]:
@@ -98,18 +138,7 @@ def run_cases(cases: Sequence[Case], folder: Path, *, structural: bool, seed: in
     for case in cases:
         for name, words in case.tables.items():
             (data / name).write_text("".join(f"{word:x}\n" for word in words))
-    stimulus = [
-        {
-            "name": case.name,
-            "beats_in": case.beats_in,
-            "beats_out": case.beats_out,
-            "cycles_limit": case.cycles_limit,
-            "latency": case.latency,
-            "first_needs": case.first_needs,
-            "depth": case.parameters.get("Depth", 0) if case.module == "qnn_fifo" else 0,
-        }
-        for case in cases
-    ]
+    stimulus = [entry for i, case in enumerate(cases) for entry in _stimulus(i, case)]
     (folder / "stimulus.json").write_text(json.dumps(stimulus))
     result = verilator.run(
         binary,
@@ -122,5 +151,39 @@ def run_cases(cases: Sequence[Case], folder: Path, *, structural: bool, seed: in
     )
     if not result.passed:
         raise AssertionError("\n".join(f"{test.name}: {test.message}" for test in result.tests))
-    results: dict[str, list[str]] = json.loads((folder / "complaints.json").read_text())
+    complaints: dict[str, list[str]] = json.loads((folder / "complaints.json").read_text())
+    results: dict[str, list[str]] = {case.name: [] for case in cases}
+    for name, found in complaints.items():
+        results[name.partition(" ")[0]] += found
     return results
+
+
+def _stimulus(number: int, case: Case) -> list[dict[str, Any]]:
+    """What `bench_cocotb` drives and checks: the case, then its further streams as entries of their own."""
+    entries: list[dict[str, Any]] = [
+        {
+            "name": case.name,
+            "handle": f"c{number}",
+            "beats_in": case.beats_in,
+            "beats_out": case.beats_out,
+            "cycles_limit": case.cycles_limit,
+            "latency": case.latency,
+            "first_needs": case.first_needs,
+            "depth": case.parameters.get("Depth", 0) if case.module == "qnn_fifo" else 0,
+        }
+    ]
+    for k, stream in enumerate((*case.more_inputs, *case.more_outputs)):
+        is_input = k < len(case.more_inputs)
+        entries.append(
+            {
+                "name": f"{case.name} {stream.port} {k}",
+                "handle": f"c{number}x{k}",
+                "beats_in": stream.beats if is_input else [],
+                "beats_out": [] if is_input else stream.beats,
+                "cycles_limit": 0,
+                "latency": None,
+                "first_needs": 1,
+                "depth": 0,
+            }
+        )
+    return entries

@@ -32,17 +32,18 @@ QUIET = 40
 
 
 class Runner:
-    """One case: its handles, its position in the beats, its complaints."""
+    """One case, or one further stream of a case: its handles, its position in the beats, its complaints."""
 
-    def __init__(self, dut: Any, number: int, case: dict[str, Any]) -> None:
+    def __init__(self, dut: Any, case: dict[str, Any]) -> None:
         self.case = case
-        self.s_data = getattr(dut, f"c{number}_s_data")
-        self.s_valid = getattr(dut, f"c{number}_s_valid")
-        self.s_ready = getattr(dut, f"c{number}_s_ready")
-        self.m_data = getattr(dut, f"c{number}_m_data")
-        self.m_valid = getattr(dut, f"c{number}_m_valid")
-        self.m_ready = getattr(dut, f"c{number}_m_ready")
-        self.high_water = getattr(dut, f"c{number}_high_water") if case["depth"] else None
+        handle = case["handle"]
+        self.s_data = getattr(dut, f"{handle}_s_data")
+        self.s_valid = getattr(dut, f"{handle}_s_valid")
+        self.s_ready = getattr(dut, f"{handle}_s_ready")
+        self.m_data = getattr(dut, f"{handle}_m_data")
+        self.m_valid = getattr(dut, f"{handle}_m_valid")
+        self.m_ready = getattr(dut, f"{handle}_m_ready")
+        self.high_water = getattr(dut, f"{handle}_high_water") if case["depth"] else None
         self.complaints: list[str] = []
         self.random = random.Random(case["name"])
         self.restart("start")
@@ -143,7 +144,7 @@ async def streams(dut: Any) -> None:
     """Runs all cases through all phases."""
     folder = Path(os.environ["QNN_BENCH"])
     cases = json.loads((folder / "stimulus.json").read_text())
-    runners = [Runner(dut, number, case) for number, case in enumerate(cases)]
+    runners = [Runner(dut, case) for case in cases]
 
     async def cycle() -> None:
         dut.aclk.value = 0

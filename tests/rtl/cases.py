@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.rtl.bench import Case
+from qnn_hw.ir.datatype import parse_dtype, smallest_dtype
+from tests.rtl.bench import Case, Stream
 
 Integers = NDArray[np.int64]
 
@@ -132,6 +133,57 @@ def identity(name: str, module: str, width: int, **parameters: int) -> Case:
         words,
         cycles_limit=300 + latency,
         latency=latency,
+    )
+
+
+def duplicate(width: int, outputs: int) -> Case:
+    rng = np.random.default_rng(width * 10 + outputs)
+    words = [bits(rng, width) for _ in range(300)]
+    return Case(
+        f"duplicate-width{width}-outputs{outputs}",
+        "qnn_duplicate",
+        {"Width": width, "Outputs": outputs},
+        width,
+        width,
+        words,
+        words,
+        cycles_limit=301,
+        latency=1,
+        more_outputs=(Stream("m_axis", width, words),) * (outputs - 1),
+    )
+
+
+def add(lanes: int, a: str, b: str) -> Case:
+    """Types in the text form: u3, i4 or b1; every pair of codes of narrow types, random pairs of wide ones."""
+    kinds = [parse_dtype(text) for text in (a, b)]
+    low, high = sum(kind.minimum for kind in kinds), sum(kind.maximum for kind in kinds)
+    out = smallest_dtype(low, high).bits
+    rng = np.random.default_rng(lanes)
+    widths = [kind.bits for kind in kinds]
+    if sum(widths) <= 8:
+        pairs = np.stack(np.meshgrid(*(np.arange(1 << width) for width in widths)), axis=-1).reshape(-1, 2)
+        pairs = rng.permutation(np.resize(pairs, (max(200, -(-len(pairs) // lanes)) * lanes, 2)))
+    else:
+        pairs = np.stack([integers(rng, (200 * lanes,), width, False) for width in widths], axis=1)
+    codes = [pairs[:, side] for side in (0, 1)]
+    signed = [np.where(c >> (k.bits - 1) & k.signed, c - (1 << k.bits), c) for c, k in zip(codes, kinds, strict=True)]
+    total = sum(kind.values(code) for kind, code in zip(kinds, signed, strict=True))
+    beats_in = [beats(code, lanes, width) for code, width in zip(codes, widths, strict=True)]
+    parameters = {"Lanes": lanes, "OutWidth": out}
+    for side, kind in enumerate(kinds):
+        parameters |= {f"In{side}Width": kind.bits, f"In{side}Kind": 2 if kind.bipolar else int(kind.signed)}
+    return Case(
+        f"add-lanes{lanes}-{a}-{b}",
+        "qnn_add",
+        parameters,
+        lanes * widths[0],
+        lanes * out,
+        beats_in[0],
+        beats(total, lanes, out),
+        cycles_limit=len(beats_in[0]) + 1,
+        latency=1,
+        ports=("s0_axis", "m_axis"),
+        more_inputs=(Stream("s1_axis", lanes * widths[1], beats_in[1]),),
     )
 
 
@@ -428,6 +480,12 @@ STANDARD: tuple[Case, ...] = (
     identity("register_slice", "qnn_register_slice", 9),
     *(identity(f"fifo-depth{d}", "qnn_fifo", 8, Depth=d, Counters=1) for d in (2, 3, 4, 17, 100)),
     *(width_converter(a, b) for a, b in ((8, 8), (3, 15), (15, 3), (8, 64), (64, 8), (1, 2))),
+    duplicate(8, 2),
+    duplicate(13, 3),
+    add(1, "u2", "u2"),
+    add(3, "b1", "i3"),
+    add(2, "b1", "b1"),
+    add(4, "i9", "u5"),
     affine(3, 8, False, 9, 2, -255),
     affine(1, 4, True, 7, -5, 3),
     logits(2, 9, True),
@@ -459,6 +517,7 @@ STANDARD: tuple[Case, ...] = (
     pool(1, 3, 4, True, 9, True),
     pool(4, 4, 2, False, 4, False),
     pool(1, 5, 3, True, 1, False),
+    pool(2, 4, 2, False, 1, True),
     classifier(1, 10, 8, False, 0),
     classifier(5, 10, 8, True, 0),
     classifier(10, 10, 6, True, 0),

@@ -8,8 +8,10 @@ import pytest
 from qnn_hw.synthesis.yosys import synthesize
 from tests.rtl.bench import Case, sources
 from tests.rtl.cases import (
+    add,
     affine,
     classifier,
+    duplicate,
     identity,
     logits,
     mvu,
@@ -26,6 +28,8 @@ CASES = (
     width_converter(8, 64),
     width_converter(64, 8),
     affine(3, 8, False, 9, 2, -255),
+    duplicate(13, 3),
+    add(3, "b1", "i3"),
     logits(2, 9, True),
     window((8, 8), 32, 16, (3, 3), pads=(1, 1, 1, 1), ternary=True),
     *(mvu(2, 6, 8, 12, 0, style=style) for style in ("auto", "lut", "lutram", "bram")),

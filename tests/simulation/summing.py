@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hand-written build for the simulation tests: a core that sums each frame's elements.
 
-Its RTL is in `data/`; the golden values are computed here with NumPy.
+Its RTL is in `data/`, the same core in C++ and as Vitis HLS might print it in `data/hls/`; the golden values are
+computed here with NumPy.
 """
 
 from __future__ import annotations
@@ -63,4 +64,33 @@ def write_summing_build(folder: Path, *, n_frames: int = 5, seed: int = 0) -> Pa
     (folder / "qnn.json").write_text(json.dumps(manifest), encoding="utf-8")
     probes = [StreamProbe("pairs", "u_top.u_core.pairs", 18, 15), StreamProbe("quads", "u_top.u_core.quads", 10, 15)]
     write_bench(folder, render_testbench(probes, dma_width_bits=64, beats_in=8, beats_out=1))
+    return folder
+
+
+def add_summing_hls(folder: Path) -> Path:
+    """Add the core in C++ to a build of `write_summing_build` and return its `hls` folder."""
+    hls = folder / "hls"
+    templates = ROOT / "hls_templates"
+    for source, target in (
+        (DATA / "hls" / "qnn_core.sv", "cosim/qnn_core.sv"),
+        (templates / "cosim" / "qnn_hls_stage.sv", "cosim/qnn_hls_stage.sv"),
+        (templates / "cosim" / "dpi.cpp", "cosim/dpi.cpp"),
+        (templates / "host" / "stage_table.hpp", "host/stage_table.hpp"),
+        (templates / "shims" / "hls_stream.h", "include/shims/hls_stream.h"),
+        (DATA / "hls" / "stages.cpp", "host/stages.cpp"),
+        (DATA / "hls" / "summing.hpp", "include/summing.hpp"),
+        (DATA / "hls" / "wrapper.sv", "rtl/qnn_core.sv"),
+    ):
+        (hls / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, hls / target)
+    timing = {"interval_cycles": 16, "latency_cycles": 80}
+    (hls / "cosim" / "cosim.json").write_text(json.dumps(timing), encoding="utf-8")
+    return hls
+
+
+def add_summing_verilog(folder: Path) -> Path:
+    """Write the hand-written Verilog and its table to `folder` and return it."""
+    folder.mkdir(parents=True)
+    shutil.copyfile(DATA / "hls" / "qnn_hls_core.v", folder / "qnn_hls_core.v")
+    (folder / "qnn_hls_core_beats_ROM_AUTO_1R.dat").write_text("0000000f\n", encoding="utf-8")
     return folder

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from qnn_hw.backends.instance import Instance, instance
 from qnn_hw.errors import QnnError
-from qnn_hw.ir.graph import Graph, Op, TensorType, walk_chain
+from qnn_hw.ir.graph import Graph, Op, TensorType
 from qnn_hw.ir.packing import wire_bits
 
 WORD_BITS = 32
@@ -56,8 +56,13 @@ def interface(graph: Graph, dma_width_bits: int) -> Interface:
 
 
 def print_core(graph: Graph) -> str:
-    """Return the text of `qnn_core.sv`: one instance an operator, one set of wires a stream."""
-    instances = [(op, instance(op, graph)) for op, _, _ in walk_chain(graph)]
+    """Return the text of `qnn_core.sv`: one instance an operator, one set of wires a stream.
+
+    Raises:
+        QnnError: for a tensor that is not read exactly once, or an operator without a module.
+    """
+    _check_readers(graph)
+    instances = [(op, instance(op, graph)) for op in graph.ops]
     counted = [op.name for op, module in instances if module.counts_fill]
     fifos = max(1, len(counted))
     source = next(iter(graph.inputs))
@@ -91,6 +96,21 @@ def print_core(graph: Graph) -> str:
     return "\n".join([*lines, "endmodule", ""])
 
 
+def _check_readers(graph: Graph) -> None:
+    """A stream is taken once: by one operator, or as the result."""
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise QnnError(
+            f"graph {graph.name}: {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; the core has one of each"
+        )
+    readers = [name for op in graph.ops for name in op.inputs] + list(graph.outputs)
+    for name in graph.types:
+        if readers.count(name) != 1:
+            raise QnnError(
+                f"graph {graph.name}: %{name} is read {readers.count(name)} times; a stream has one reader, "
+                "let passes.duplicate_streams copy it, or remove what nobody reads"
+            )
+
+
 def _range(width: int) -> str:
     return f"[{width - 1}:0]"
 
@@ -113,13 +133,12 @@ def _connect(sink: str, data: str, ready: str, back: str) -> list[str]:
 
 
 def _print_instance(op: Op, module: Instance, counted: list[str]) -> list[str]:
-    source, sink = op.inputs[0], op.outputs[0]
     if not module.module:
+        (source,), (sink,) = op.inputs, op.outputs
         return _connect(f"{sink}_", f"{source}_", f"{source}_", f"{sink}_")
     parameters = dict(module.parameters)
     ports = [("aclk", "aclk"), ("aresetn", "aresetn")]
-    ports += [(f"s_axis_{part}", f"{source}_{part}") for part in ("tdata", "tvalid", "tready")]
-    ports += [(f"m_axis_{part}", f"{sink}_{part}") for part in ("tdata", "tvalid", "tready")]
+    ports += [*stream_ports(module.inputs, op.inputs), *stream_ports(module.outputs, op.outputs)]
     if module.counts_fill:
         ports.append(("high_water", f"fifo_high_water[{counted.index(op.name) * HIGH_WATER_BITS}+:{HIGH_WATER_BITS}]"))
     values = [f"      .{key}({_literal(value)})" for key, value in parameters.items()]
@@ -132,6 +151,19 @@ def _print_instance(op: Op, module: Instance, counted: list[str]) -> list[str]:
         ",\n".join(f"      .{port}({wire})" for port, wire in ports),
         "  );",
     ]
+
+
+def stream_ports(prefixes: tuple[str, ...], tensors: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Connect streams to ports: (port, wires) pairs, tensors of equal prefix side by side, the first in the LSBs."""
+    beside: dict[str, list[str]] = {}
+    for prefix, tensor in zip(prefixes, tensors, strict=True):
+        beside.setdefault(prefix, []).append(tensor)
+    ports = []
+    for prefix, names in beside.items():
+        for part in ("tdata", "tvalid", "tready"):
+            wires = [f"{name}_{part}" for name in reversed(names)]
+            ports.append((f"{prefix}_{part}", wires[0] if len(wires) == 1 else "{" + ", ".join(wires) + "}"))
+    return ports
 
 
 def _literal(value: int | str) -> str:

@@ -5,6 +5,6 @@ This folder is copied into every build as `sim/bench`; it imports numpy, cocotb 
 """
 
 from .errors import SimulationError
-from .runner import SCENARIOS, ScenarioVerdict, Verdict, simulate
+from .runner import BACKENDS, SCENARIOS, Backend, ScenarioVerdict, Verdict, simulate
 
-__all__ = ["SCENARIOS", "ScenarioVerdict", "SimulationError", "Verdict", "simulate"]
+__all__ = ["BACKENDS", "SCENARIOS", "Backend", "ScenarioVerdict", "SimulationError", "Verdict", "simulate"]

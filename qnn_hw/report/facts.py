@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything the report shows, as JSON-ready data: the page holds no number that is not in here."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from qnn_hw.analyze import analyze
+from qnn_hw.backends.folder import Build, read_build
+from qnn_hw.backends.rtl.core import interface
+from qnn_hw.boards import load_board
+from qnn_hw.errors import QnnError
+from qnn_hw.ir.graph import Graph, Op, TensorType
+from qnn_hw.ir.ops.fifo import Fifo
+from qnn_hw.ir.ops.matvec import MatVec
+from qnn_hw.ir.ops.pool import Pool
+from qnn_hw.ir.ops.width_converter import WidthConverter
+from qnn_hw.ir.ops.window import Window
+from qnn_hw.report.roofline import roofline
+from qnn_hw.results import COMMANDS, Result, load_results
+
+Facts = dict[str, Any]
+
+CELLS = ("lut", "lutram", "ff", "bram36_equivalent", "dsp")
+"""Resources of the tables."""
+
+_TITLES = {
+    "simulation-rtl": "RTL in cocotb",
+    "simulation-hls": "HLS C++: C simulation, then cocotb",
+    "simulation-hls-rtl": "Verilog of Vitis HLS in cocotb",
+    "simulation-c": "HLS C++: C simulation of given samples",
+}
+_ALWAYS_SHOWN = ("simulation-rtl", "simulation-hls")
+
+
+def report_facts(path: Path) -> Facts:
+    """Gather the facts of a build: its analysis, and the results of runs that are kept in it.
+
+    Raises:
+        QnnError: if `path` is no build, a file in it is damaged, or its dataflow stops for ever.
+    """
+    build = read_build(path)
+    manifest, graph = build.manifest, build.graph
+    analysis, results = analyze(path), load_results(path)
+    board = _board(str(manifest["board"]))
+    synthesis = _current(results, "synthesis-yosys")
+    return {
+        "name": manifest["name"],
+        "graph_hash": manifest["graph_hash"],
+        "clock_mhz": manifest["clock_mhz"],
+        "board": {"name": manifest["board"], **board},
+        "output": manifest["output"],
+        "n_classes": manifest["n_classes"],
+        "input": manifest["input"],
+        "golden": manifest["golden"],
+        "notes": manifest.get("notes", []),
+        "tool_versions": [{"tool": tool, "version": version} for tool, version in manifest["tool_versions"].items()],
+        "schedule": analysis["schedule"],
+        "streams": analysis["streams"],
+        "network": network(build, analysis),
+        "layers": _layers(build, analysis, synthesis),
+        "resources": _resources(analysis, synthesis, board),
+        "roofline": roofline(graph, analysis, board),
+        "verification": [
+            _verification(kind, path, results.get(kind)) for kind in _TITLES if kind in (*_ALWAYS_SHOWN, *results)
+        ],
+        "synthesis": _synthesis(path, results),
+        "commands": _commands(path, build),
+    }
+
+
+def network(build: Build, analysis: Mapping[str, Any]) -> Facts:
+    """Return nodes and edges of the drawing: an operator is a node, a stream an edge, DMA at both ends."""
+    graph = build.graph
+    stages = {stage["name"]: stage for stage in analysis["schedule"]["stages"]}
+    queues = {queue["name"]: queue for queue in analysis["schedule"]["queues"]}
+    limit = analysis["schedule"]["limit"]["stage"]
+    rows = {row["layer"]: row for row in build.manifest["layers"]}
+    nodes = [_node("dma_in", "input", "dma", "DMA in", stages, queues, limit)]
+    nodes += [_node(op.name, op.layer, op.keyword, _title(op, graph), stages, queues, limit) for op in graph.ops]
+    nodes.append(_node("dma_out", "output", "dma", "DMA out", stages, queues, limit))
+    layers: list[Facts] = []
+    for node in nodes:
+        if node["layer"] not in [layer["layer"] for layer in layers]:
+            row = rows.get(node["layer"], {})
+            layers.append({"layer": node["layer"], **{key: row.get(key) for key in ("kind", "pe", "simd")}})
+    return {"nodes": nodes, "edges": list(_edges(build)), "layers": layers}
+
+
+def _node(
+    name: str,
+    layer: str,
+    operator: str,
+    title: str,
+    stages: Mapping[str, Any],
+    queues: Mapping[str, Any],
+    limit: str,
+) -> Facts:
+    stage, queue = stages.get(name), queues.get(name)
+    return {
+        "name": name,
+        "layer": layer,
+        "operator": operator,
+        "title": title,
+        "cycles": stage and stage["cycles"],
+        "busy": stage and stage["busy"],
+        "depth": queue and queue["depth"],
+        "high_water": queue and queue["high_water"],
+        "limit": name == limit,
+    }
+
+
+def _title(op: Op, graph: Graph) -> str:
+    match op:
+        case Window():
+            return f"window {op.kernel[0]}×{op.kernel[1]}"
+        case MatVec():
+            return f"matvec {op.pe}×{op.simd}"
+        case Pool():
+            return f"pool ×{op.pe}"
+        case WidthConverter():
+            return f"{graph.types[op.inputs[0]].lanes} → {op.lanes}"
+        case Fifo():
+            return "queue"
+        case _:
+            return op.keyword
+
+
+def _edges(build: Build) -> Iterator[Facts]:
+    graph = build.graph
+    outside = interface(graph, int(build.manifest["dma_width_bits"]))
+    source = next(iter(graph.inputs))
+    wire = {"lanes": outside.dma_width_bits // outside.element_bits, "bits": outside.element_bits}
+    yield _edge("dma_in", _reader(graph, source), source, graph.types[source])
+    yield {"source": None, "target": "dma_in", "stream": "outside, in", "dtype": None, **wire}
+    for op in graph.ops:
+        for tensor in op.outputs:
+            yield _edge(op.name, _reader(graph, tensor), tensor, graph.types[tensor])
+    yield {"source": "dma_out", "target": None, "stream": "outside, out", "dtype": None, "lanes": outside.dma_width_bits // 32, "bits": 32}
+
+
+def _edge(source: str, target: str, tensor: str, kind: TensorType) -> Facts:
+    facts = {"source": source, "target": target, "stream": tensor, "dtype": str(kind.dtype)}
+    return {**facts, "lanes": kind.lanes, "bits": kind.dtype.bits}
+
+
+def _reader(graph: Graph, tensor: str) -> str:
+    readers = graph.consumers(tensor)
+    return readers[0].name if readers else "dma_out"
+
+
+def _layers(build: Build, analysis: Mapping[str, Any], synthesis: Mapping[str, Any] | None) -> list[Facts]:
+    """Return a row a layer that has operators, in the order of the graph."""
+    graph = build.graph
+    known = {row["layer"]: row for row in build.manifest["layers"]}
+    estimated = _by_layer(analysis["resources"]["operators"])
+    counted = _by_layer(synthesis["operators"]) if synthesis else {}
+    operators: dict[str, list[Op]] = {}
+    for op in graph.ops:
+        operators.setdefault(op.layer, []).append(op)
+    rows = []
+    for layer, ops in operators.items():
+        row = known.get(layer, {})
+        inside = [stage for stage in analysis["schedule"]["stages"] if stage["layer"] == layer]
+        slowest = max(inside, key=lambda stage: stage["cycles"], default=None)
+        output = graph.types[ops[-1].outputs[0]]
+        rows.append(
+            {
+                "layer": layer,
+                "kind": row.get("kind", ops[-1].keyword),
+                "operators": len(ops),
+                "output": list(row.get("output", output.shape)),
+                "input_dtype": row.get("input_dtype", str(graph.types[ops[0].inputs[0]].dtype)),
+                "weight_dtype": row.get("weight_dtype") or None,
+                "accumulator_dtype": row.get("accumulator_dtype") or None,
+                "output_dtype": row.get("output_dtype", str(output.dtype)),
+                "macs": row.get("macs") or None,
+                "weight_bits": row.get("weight_bits") or None,
+                "pe": row.get("pe"),
+                "simd": row.get("simd"),
+                "cycles": slowest and slowest["cycles"],
+                "busy": slowest and slowest["busy"],
+                "estimated": estimated.get(layer),
+                "synthesized": counted.get(layer),
+            }
+        )
+    return rows
+
+
+def _by_layer(operators: list[Facts]) -> dict[str, Facts]:
+    layers: dict[str, Facts] = {}
+    for operator in operators:
+        found = layers.setdefault(operator["layer"], dict.fromkeys(CELLS, 0))
+        for key in CELLS:
+            found[key] += operator[key]
+    return layers
+
+
+def _resources(
+    analysis: Mapping[str, Any], synthesis: Mapping[str, Any] | None, board: Mapping[str, Any]
+) -> Facts:
+    """Return totals, each beside what the board holds."""
+    estimated = analysis["resources"]
+    rows = []
+    for key, title, holds in (
+        ("lut", "LUT", "lut"),
+        ("ff", "FF", "ff"),
+        ("bram36_equivalent", "BRAM36", "bram36"),
+        ("dsp", "DSP", "dsp"),
+    ):
+        has = board.get(holds)
+        used = {"estimated": estimated["sum"][key], "synthesized": synthesis and synthesis["sum"][key]}
+        shares = {f"{name}_share": value / has if has and value is not None else None for name, value in used.items()}
+        rows.append({"resource": title, "board": has, **used, **shares})
+    return {
+        "label": estimated["label"],
+        "rows": rows,
+        "parts": _parts(estimated, synthesis),
+        "shell": {
+            "estimated": _cells(estimated["shell"]),
+            "synthesized": _cells(synthesis["shell"]) if synthesis and synthesis["shell"] else None,
+        },
+        "sum": {
+            "estimated": _cells(estimated["sum"]),
+            "synthesized": _cells(synthesis["sum"]) if synthesis else None,
+        },
+        "top": _cells(synthesis["top"]) if synthesis and synthesis["top"] else None,
+    }
+
+
+def _parts(estimated: Mapping[str, Any], synthesis: Mapping[str, Any] | None) -> list[Facts]:
+    """Return the LUTs of each layer and of the shell, beside their share of the sum."""
+    parts = {layer: found["lut"] for layer, found in _by_layer(estimated["operators"]).items()}
+    counted = {layer: found["lut"] for layer, found in _by_layer(synthesis["operators"]).items()} if synthesis else {}
+    parts["shell"], total = parts.get("shell", 0) + estimated["shell"]["lut"], estimated["sum"]["lut"]
+    rows = []
+    for part, lut in parts.items():
+        row = {"part": part, "estimated": lut, "estimated_share": lut / total if total else 0.0}
+        found = counted.get(part, 0) + (synthesis["shell"]["lut"] if synthesis and part == "shell" else 0)
+        share = found / synthesis["sum"]["lut"] if synthesis and synthesis["sum"]["lut"] else 0.0
+        row |= {"synthesized": found, "synthesized_share": share} if synthesis else {}
+        rows.append(row)
+    return rows
+
+
+def _cells(found: Mapping[str, Any]) -> Facts:
+    return {key: found[key] for key in CELLS}
+
+
+def _verification(kind: str, path: Path, result: Result | None) -> Facts:
+    facts: Facts = {
+        "kind": kind,
+        "title": _TITLES[kind],
+        "command": _command(kind, path),
+        "state": "not run",
+        "date": result and result.date,
+    }
+    if result is None:
+        return facts
+    if not result.current:
+        return {**facts, "state": "stale"}
+    verdict = result.facts
+    measured = verdict["measured"]
+    marks = measured.get("fifo_high_water") or {}
+    return {
+        **facts,
+        "state": "passed" if verdict["passed"] else "failed",
+        "frames": verdict["frames"],
+        "source": (verdict.get("csim") or {}).get("source"),
+        "interval_cycles": measured.get("interval_cycles"),
+        "first_latency_cycles": measured.get("first_latency_cycles"),
+        "interval_agrees": verdict.get("interval_agrees"),
+        "keras_compared": verdict.get("keras_compared"),
+        "keras_mismatches": verdict.get("keras_mismatches"),
+        "repeat": verdict.get("repeat"),
+        "scenarios": [
+            {
+                "name": item["name"],
+                "passed": item["passed"],
+                "findings": [item["text"] if isinstance(item, Mapping) else str(item) for item in item["findings"]],
+            }
+            for item in verdict["scenarios"]
+        ],
+        "queues": [{"name": name, "high_water": mark} for name, mark in marks.items()],
+    }
+
+
+def _synthesis(path: Path, results: Mapping[str, Result]) -> list[Facts]:
+    found = []
+    for kind in ("synthesis-yosys", "synthesis-vitis"):
+        result = results.get(kind)
+        if result is None and kind != "synthesis-yosys":
+            continue
+        current = result is not None and result.current
+        found.append(
+            {
+                "kind": kind,
+                "command": _command(kind, path),
+                "state": "not run" if result is None else "current" if current else "stale",
+                "date": result and result.date,
+                "tool": f"{result.facts['tool'].get('name')} {result.facts['tool'].get('version')}" if result else None,
+                "sum": _cells({**dict.fromkeys(CELLS), **result.facts["sum"]}) if result and current else None,
+            }
+        )
+    return found
+
+
+def _current(results: Mapping[str, Result], kind: str) -> Mapping[str, Any] | None:
+    result = results.get(kind)
+    return result.facts if result and result.current else None
+
+
+def _board(name: str) -> Facts:
+    try:
+        board = asdict(load_board(name))
+    except QnnError:
+        return {}
+    return {key: board[key] for key in ("title", "part", "lut", "ff", "bram36", "dsp", "source")}
+
+
+def _command(kind: str, path: Path) -> str:
+    return f"qnn-hw {COMMANDS[kind].format(build=shlex.quote(str(path)))}"
+
+
+def _commands(path: Path, build: Build) -> list[Facts]:
+    folder, manifest = shlex.quote(str(path)), build.manifest
+    made = f"qnn-hw build MODEL.keras --board {shlex.quote(manifest['board'])} --clock-mhz {manifest['clock_mhz']:g}"
+    made += f" --output {manifest['output']} --folding {folder}/folding.toml --out {folder}"
+    return [
+        {"purpose": "build again, with this folding", "command": made},
+        {"purpose": "prove RTL and Keras equal", "command": _command("simulation-rtl", path)},
+        {"purpose": "prove the HLS C++ equal", "command": _command("simulation-hls", path)},
+        {"purpose": "simulate without qnn-hw", "command": f"cd {folder}/sim && python -m bench"},
+        {"purpose": "count cells with yosys", "command": _command("synthesis-yosys", path)},
+        {"purpose": "bits, cycles and estimates as tables", "command": f"qnn-hw analyze {folder}"},
+        {"purpose": "make this page", "command": f"qnn-hw report {folder}"},
+    ]

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results of runs, kept inside the build they belong to: `BUILD/results/<kind>.json`.
+
+A result names the graph hash of the build it was measured on; one that names another is stale and never shown as the
+state of this build. `qnn-hw build` writes none: the same input still gives a byte-identical folder.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from qnn_hw.backends.folder import read_manifest
+from qnn_hw.errors import QnnError
+
+SCHEMA = 1
+FOLDER = "results"
+
+COMMANDS: Mapping[str, str] = {
+    "simulation-rtl": "simulate {build}",
+    "simulation-hls": "simulate {build} --backend hls",
+    "simulation-hls-rtl": "simulate {build} --backend hls-rtl",
+    "simulation-c": "simulate {build} --backend hls --data FILE.npz",
+    "synthesis-yosys": "synth {build}",
+    "synthesis-vitis": "synth {build} --tool vitis",
+}
+"""Kind of result -> the command, after `qnn-hw`, that makes it."""
+
+_SIMULATION: Mapping[str, type] = {"passed": bool, "frames": int, "measured": dict, "scenarios": list}
+_SYNTHESIS: Mapping[str, type] = {"tool": dict, "operators": list, "sum": dict}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result.
+
+    Attributes:
+        kind: a key of `COMMANDS`.
+        date: UTC, to the minute: "2026-01-31T09:05Z".
+        graph_hash: of the build that was run.
+        current: whether the build still is the one that was run.
+        facts: what the run returned.
+    """
+
+    kind: str
+    date: str
+    graph_hash: str
+    current: bool
+    facts: Mapping[str, Any]
+
+
+def save_result(build: Path, kind: str, facts: Mapping[str, Any]) -> Path:
+    """Keep what a run returned; an earlier result of this kind is replaced at once or not at all.
+
+    Args:
+        build: build folder.
+        kind: a key of `COMMANDS`.
+        facts: verdict of a simulation, or report of a synthesis.
+
+    Returns:
+        The file written.
+
+    Raises:
+        QnnError: for an unknown kind, if `build` is no build, or if the file cannot be written.
+    """
+    if kind not in COMMANDS:
+        raise QnnError(f"result {kind!r}: choose one of {', '.join(COMMANDS)}")
+    content = {
+        "schema": SCHEMA,
+        "kind": kind,
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
+        "graph_hash": read_manifest(build)["graph_hash"],
+        "facts": facts,
+    }
+    file = build / FOLDER / f"{kind}.json"
+    write_whole(file, json.dumps(content, indent=1) + "\n")
+    return file
+
+
+def load_results(build: Path) -> dict[str, Result]:
+    """Return the results kept in a build, by kind; empty where nothing was run.
+
+    Raises:
+        QnnError: if `build` is no build, or a file is damaged, naming it.
+    """
+    graph_hash = read_manifest(build)["graph_hash"]
+    results = {}
+    for kind in COMMANDS:
+        file = build / FOLDER / f"{kind}.json"
+        if file.exists():
+            results[kind] = _read(file, kind, graph_hash)
+    return results
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a text file so that it is there complete or not at all; folders above it are made.
+
+    Raises:
+        QnnError: if it cannot be written.
+    """
+    beside = None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            raise QnnError(f"{file}: is a folder; give the name of a file")
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        beside = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        beside.chmod(0o644)
+        beside.replace(file)
+    except OSError as error:
+        raise QnnError(f"{file}: cannot be written: {error.strerror or error}") from None
+    finally:
+        if beside is not None:
+            with suppress(OSError):  # gone, once it has taken its place
+                beside.unlink()
+
+
+def _read(file: Path, kind: str, graph_hash: str) -> Result:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise QnnError(f"{file}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise _damaged(file, kind, str(error)) from None
+    if not isinstance(content, dict) or not isinstance(content.get("facts"), dict):
+        raise _damaged(file, kind, "it holds no facts")
+    if content.get("schema") != SCHEMA:
+        raise _damaged(file, kind, f"schema {content.get('schema')}, this version reads {SCHEMA}")
+    for key in ("kind", "date", "graph_hash"):
+        if not isinstance(content.get(key), str):
+            raise _damaged(file, kind, f"the field {key} is {content.get(key)!r}")
+    if content["kind"] != kind:
+        raise _damaged(file, kind, f"it is of the kind {content['kind']!r}")
+    for key, expected in (_SIMULATION if kind.startswith("simulation") else _SYNTHESIS).items():
+        if not isinstance(content["facts"].get(key), expected):
+            raise _damaged(file, kind, f"the field facts.{key} is {content['facts'].get(key)!r}")
+    return Result(kind, content["date"], content["graph_hash"], content["graph_hash"] == graph_hash, content["facts"])
+
+
+def _damaged(file: Path, kind: str, reason: str) -> QnnError:
+    command = COMMANDS[kind].format(build=file.parent.parent)
+    return QnnError(f"{file}: damaged ({reason}); repeat `qnn-hw {command}`, or remove the file")
