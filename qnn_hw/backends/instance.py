@@ -18,7 +18,7 @@ class Instance:
     Attributes:
         module: module name, empty for an operator that is only a renaming of a stream.
         parameters: name -> value, strings for file names and styles.
-        tables: file name -> hexadecimal words, one a line, as `qnn_weight_store` reads them.
+        make_tables: computes `tables`; called only by who needs them, for comparing foldings needs parameters alone.
         counts_fill: the module has a `high_water` port.
         inputs: prefix of the ports of each stream the operator reads, in its order.
         outputs: the same for those it writes; where a prefix stands n times, the n streams lie side by side in one
@@ -27,10 +27,15 @@ class Instance:
 
     module: str
     parameters: Mapping[str, int | str] = field(default_factory=dict)
-    tables: Mapping[str, list[str]] = field(default_factory=dict)
+    make_tables: Callable[[], Mapping[str, list[str]]] = dict
     counts_fill: bool = False
     inputs: tuple[str, ...] = ("s_axis",)
     outputs: tuple[str, ...] = ("m_axis",)
+
+    @property
+    def tables(self) -> Mapping[str, list[str]]:
+        """File name -> hexadecimal words, one a line, as `qnn_weight_store` reads them."""
+        return self.make_tables()
 
 
 Describe = Callable[[Op, Graph], Instance]

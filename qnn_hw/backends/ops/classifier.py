@@ -26,20 +26,25 @@ def classifier(op: Op, graph: Graph) -> Instance:
         "InSigned": int(x.dtype.signed),
     }
     if op.ranks:
-        width, table = _rank_words(graph.constants[op.ranks], op.first, x.dtype)
+        ranks = graph.constants[op.ranks]
+        width = max(1, int(ranks.size - 1).bit_length())
         return Instance(
             "qnn_classifier",
             {**shape, "ScoreKind": 1, "ScoreWidth": width, "SlopeWidth": 1, "InitFile": file},
-            {file: table},
+            lambda: {file: _rank_words(ranks, op.first, x.dtype, width)},
         )
     slopes, biases = graph.constants[op.slopes], graph.constants[op.biases]
     slope_width = _signed_width(slopes)
     score_width = max(slope_width + x.dtype.bits + 1, _signed_width(biases) + 1)
-    rows = np.concatenate([to_bits(slopes[:, None], slope_width), to_bits(biases[:, None], score_width)], axis=1)
+
+    def tables() -> dict[str, list[str]]:
+        rows = np.concatenate([to_bits(slopes[:, None], slope_width), to_bits(biases[:, None], score_width)], axis=1)
+        return {file: words_to_hex(rows.reshape(x.elements // op.pe, -1))}
+
     return Instance(
         "qnn_classifier",
         {**shape, "ScoreKind": 0, "ScoreWidth": score_width, "SlopeWidth": slope_width, "InitFile": file},
-        {file: words_to_hex(rows.reshape(x.elements // op.pe, -1))},
+        tables,
     )
 
 
@@ -48,10 +53,9 @@ def _signed_width(values: IntArray) -> int:
     return -(-bits // WIDTH_STEP) * WIDTH_STEP
 
 
-def _rank_words(ranks: IntArray, first: int, dtype: DataType) -> tuple[int, list[str]]:
+def _rank_words(ranks: IntArray, first: int, dtype: DataType, width: int) -> list[str]:
     """Entries of class c lie at c * 2**bits + code of the accumulator; values no input reaches read rank 0."""
-    width = max(1, int(ranks.size - 1).bit_length())
     table = np.zeros((len(ranks), 1 << dtype.bits), np.int64)
     values = np.arange(first, first + ranks.shape[1])
     table[:, values % (1 << dtype.bits)] = ranks
-    return width, beats_to_hex(table.reshape(-1, 1), width)
+    return beats_to_hex(table.reshape(-1, 1), width)

@@ -29,9 +29,12 @@ def matvec(op: Op, graph: Graph) -> Instance:
     x, y = graph.types[op.inputs[0]], graph.types[op.outputs[0]]
     weights = graph.constants[op.weights]
     rows, columns = weights.shape
-    tiles = weights.reshape(rows // op.pe, op.pe, columns // op.simd, op.simd).transpose(0, 2, 1, 3)
-    bits = (tiles > 0).reshape(-1, op.pe * op.simd).astype(np.uint8)
     file = f"{op.name}.weights.mem"
+
+    def tables() -> dict[str, list[str]]:
+        tiles = weights.reshape(rows // op.pe, op.pe, columns // op.simd, op.simd).transpose(0, 2, 1, 3)
+        return {file: words_to_hex((tiles > 0).reshape(-1, op.pe * op.simd).astype(np.uint8))}
+
     return Instance(
         "qnn_mvu",
         {
@@ -46,5 +49,5 @@ def matvec(op: Op, graph: Graph) -> Instance:
             "InitFile": file,
             "WeightStyle": op.weight_memory,
         },
-        {file: words_to_hex(bits)},
+        tables,
     )

@@ -26,5 +26,5 @@ def pool(op: Op, graph: Graph) -> Instance:
             "Positions": op.positions,
             "InitFile": file,
         },
-        {file: words_to_hex(mask.reshape(-1, op.pe).astype(np.uint8))},
+        lambda: {file: words_to_hex(mask.reshape(-1, op.pe).astype(np.uint8))},
     )

@@ -30,10 +30,14 @@ def threshold(op: Op, graph: Graph) -> Instance:
     if isinstance(source, MatVec):
         low, high = source.extremes(graph.types[source.inputs[0]].dtype, graph.constants[source.weights].shape[1])
     width = smallest_dtype(low, high + 1).bits
-    table = np.broadcast_to(graph.constants[op.thresholds], (x.channels, graph.constants[op.thresholds].shape[1]))
-    steps = table.shape[1]
-    words = np.clip(table, low, high + 1).reshape(x.channels // op.pe, op.pe * steps)
+    steps = graph.constants[op.thresholds].shape[1]
     file = f"{op.name}.mem"
+
+    def tables() -> dict[str, list[str]]:
+        table = np.broadcast_to(graph.constants[op.thresholds], (x.channels, steps))
+        words = np.clip(table, low, high + 1).reshape(x.channels // op.pe, op.pe * steps)
+        return {file: beats_to_hex(words, width)}
+
     return Instance(
         "qnn_threshold",
         {
@@ -47,5 +51,5 @@ def threshold(op: Op, graph: Graph) -> Instance:
             "OutBase": op.base,
             "InitFile": file,
         },
-        {file: beats_to_hex(words, width)},
+        tables,
     )
