@@ -6,11 +6,11 @@
 Three ways to write one net, with the same signs as weights and the same BatchNormalizations:
 
 - ours: QuantDense / QuantConv2D with input and kernel quantizers, through the bridge;
-- "float layers": Dense / Conv2D that hold -1 and +1, and hls4ml's activation `binary_tanh` as the sign, the way a user of
-  Keras 3 can write it with layers hls4ml knows, types inferred (granularity "name");
+- "float layers": Dense / Conv2D that hold -1 and +1, and hls4ml's activation `binary_tanh` as the sign: what hls4ml and
+  Keras 3 both know, types inferred (granularity "name");
 - "BinaryDense": the class name for which hls4ml has a binary handler; it has none for a convolution.
 
-Without options: backend Vitis, both io types, 1000 rows. Prints the table of docs/hls4ml.md.
+Without options: backend Vitis, io_parallel, 1000 rows. Prints the table of docs/hls4ml.md.
 """
 
 import argparse
@@ -108,15 +108,17 @@ def exact_rows(model: Any, expected: Any, x: Any, io_type: str, backend: str) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", default="Vitis")
-    parser.add_argument("--io-type", nargs="+", default=["io_parallel", "io_stream"])
+    parser.add_argument("--io-type", nargs="+", default=["io_parallel"])
+    parser.add_argument("--kinds", nargs="+", default=["dense", "conv"], choices=["dense", "conv"])
+    parser.add_argument("--cases", nargs="+", default=CASES, choices=CASES)
     parser.add_argument("--rows", type=int, default=1000)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     start = time.perf_counter()
     print(f"| {arguments.backend}, {arguments.rows} rows | io type | {' | '.join(STYLES)} |")
     print("| --- | --- |" + " --- |" * len(STYLES))
-    for kind in ("dense", "conv"):
-        for case in CASES:
+    for kind in arguments.kinds:
+        for case in arguments.cases:
             model = net(kind, case, "ours")
             x = np.random.default_rng(1).integers(-16, 16, (arguments.rows, *model.input_shape[1:]))
             expected = predict(qnn_hw.prepare(model, input_dtype="i5"), x).reshape(arguments.rows, -1)

@@ -268,6 +268,22 @@ def first_layer(rng: Rng, number: int) -> Case:
     return Case("", "first_layer", "qnn_mvu", parameters, {FILE: words_to_hex(words)})
 
 
+POOL_WINDOWS = ((12, 1, 32), (14, 4, 16), (6, 1, 64), (10, 2, 64))
+"""Size of the map, lanes, folds; the last one's buffer is a power of two deep."""
+
+
+def pool_window(rng: Rng, number: int) -> Case:
+    """Windows in front of 2x2 pools: much folded, small kernels."""
+    size, lanes, fold = POOL_WINDOWS[number]
+    parameters = {
+        **{"Channels": lanes * fold, "Lanes": lanes, "ElemWidth": 1, "OutElemWidth": 1},
+        **{"MapHeight": size, "MapWidth": size, "KernelHeight": 2, "KernelWidth": 2},
+        **{"StrideHeight": 2, "StrideWidth": 2, "PadTop": 0, "PadBottom": 0, "PadLeft": 0, "PadRight": 0},
+        **{"Ternary": 0, "PadCode": 0, "Depth": (3 * size + 2) * fold},
+    }
+    return Case("", "pool_window", "qnn_window", parameters)
+
+
 def class_shell(rng: Rng, number: int) -> Case:
     """Shells that deliver a class: one word a frame."""
     case = shell(rng, number)
@@ -332,6 +348,7 @@ GENERATORS: tuple[tuple[Callable[[Rng, int], Case], int, int], ...] = (
     (class_shell, 3, 0),
     (affine, 0, 2),
     (add, 0, 2),
+    (pool_window, len(POOL_WINDOWS), 0),
 )
 """Generator, configurations for fitting, configurations held out."""
 
@@ -346,12 +363,12 @@ def modules(name: str, seed: int, column: int) -> Iterator[Case]:
 
 
 NETS: dict[str, tuple[Net, str]] = {
-    "dense-8bit": (Net((24,), dense=(16,), classes=5), "class"),
+    "dense-uint8": (Net((30,), dense=(24,), classes=6), "class"),
     "dense-bipolar": (Net((96,), dense=(32,), input_dtype=BIPOLAR, centred=False), "class"),
     "dense-deep": (Net((64,), dense=(48, 32), input_dtype=BIPOLAR, centred=False), "class"),
     "dense-2bit": (Net((32,), dense=(16,), code_dtype=DataType(2)), "class"),
     "dense-logits": (Net((48,), dense=(32,), classes=6), "logits"),
-    "dense-ranks": (Net((24,), dense=(20,), classes=5, input_dtype=BIPOLAR, centred=False, ranks=True), "class"),
+    "dense-rank-table": (Net((32,), dense=(18,), classes=4, input_dtype=BIPOLAR, centred=False, ranks=True), "class"),
     "conv-valid": (Net((8, 8, 3), (Conv(8),), classes=4), "class"),
     "conv-same": (Net((6, 6, 4), (Conv(8, same=True),), classes=4, input_dtype=BIPOLAR, centred=False), "class"),
     "conv-pool": (Net((8, 8, 1), (Conv(8, pool=(2, 2)),), classes=4), "class"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`analyze`: what a build will do, before anything is simulated or synthesized; docs/analysis.md explains every field."""
+"""`analyze`: what a build will do, before anything is simulated or synthesized; fields: docs/analysis.md."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
-ESTIMATE = "estimated by formulas fitted to yosys, nothing was synthesized"
+ESTIMATE = "estimated by formulas fitted to yosys"
 """Stands beside every estimated figure."""
 
 
-def analyze(path: Path, *, input_range: tuple[int, int] | None = None) -> Facts:
+def analyze(path: str | Path, *, input_range: tuple[int, int] | None = None) -> Facts:
     """Analyze a build: the bits its streams need, its schedule, and what it is estimated to occupy.
 
     Args:
@@ -40,7 +40,7 @@ def analyze(path: Path, *, input_range: tuple[int, int] | None = None) -> Facts:
         QnnError: if `path` is no build, for an input range outside the input type, or where the queues of the build
             are so short that it stops for ever.
     """
-    build = read_build(path)
+    build = read_build(Path(path))
     graph, clock_mhz = build.graph, float(build.manifest["clock_mhz"])
     outside = interface(graph, int(build.manifest["dma_width_bits"]))
     return {
@@ -69,18 +69,14 @@ def bitwidth_parts(streams: list[Facts]) -> "list[RenderableType]":
     """Return the table of `bitwidths`."""
     from qnn_hw.tables import table
 
-    columns = ("stream", "layer", "computed by", "type", "values", "needs", "threshold bits", "constant", "elements a beat")
+    columns = ("stream", "layer", "type", "least", "greatest", "needs", "threshold", "constant", "lanes", "bits a beat")
     rows = [
         [
-            row["stream"],
-            row["layer"],
-            row["operator"],
-            row["dtype"],
-            f"{row['low']}..{row['high']}",
-            row["needed"],
+            *(row[key] for key in ("stream", "layer", "dtype", "low", "high", "needed")),
             row["threshold_bits"] or "",
-            f"{row['constant_channels']['count']} of {row['channels']}" if row["constant_channels"]["count"] else "",
+            row["constant_channels"]["count"] or "",
             row["lanes"] or "",
+            row["width_bits"] or "",
         ]
         for row in streams
     ]
@@ -183,16 +179,15 @@ def _schedule_parts(facts: Facts) -> "list[RenderableType]":
     from qnn_hw.tables import table
 
     found = facts["schedule"]
+    shares = ("busy", "blocked", "starved")
     stages = [
-        [row["name"], row["layer"], row["kind"], row["cycles"], *(_percent(row[key]) for key in ("busy", "blocked", "starved"))]
+        [row["name"], row["layer"], row["kind"], row["cycles"], *(_percent(row[share]) for share in shares)]
         for row in found["stages"]
     ]
     queues = [
         [row["name"], row["stream"], row["width_bits"], row["depth"], row["high_water"]] for row in found["queues"]
     ]
-    parts: list[RenderableType] = [
-        table("Cycles a frame", ("stage", "layer", "kind", "cycles", "busy", "blocked", "starved"), stages)
-    ]
+    parts: list[RenderableType] = [table("Cycles a frame", ("stage", "layer", "kind", "cycles", *shares), stages)]
     if queues:
         parts.append(table("Queues", ("queue", "stream", "bits a beat", "depth", "highest fill"), queues))
     steady = "" if found["steady"] else " (no steady state within the frames looked at: the last interval seen)"
@@ -206,21 +201,23 @@ def _schedule_parts(facts: Facts) -> "list[RenderableType]":
     return parts
 
 
-_KEYS = ("lut", "lutram", "ff", "carry4", "muxf", "bram36_equivalent", "dsp")
+# Multiplexers F7 and F8 are not estimated.
+_KEYS = ("lut", "lutram", "ff", "carry4", "bram36_equivalent", "dsp")
+_COLUMNS = ("layer", "LUT", "of it LUTRAM", "FF", "CARRY4", "BRAM36", "DSP")
 
 
 def _resource_parts(facts: Facts) -> "list[RenderableType]":
-    from qnn_hw.tables import RESOURCE_COLUMNS, table
+    from qnn_hw.tables import table
 
     found, budget = facts["resources"], facts["budget"]
     rows = [[row["layer"], *_figures(row)] for row in found["layers"]]
     rows += [["shell", *_figures(found["shell"])], ["sum", *_figures(found["sum"])]]
     share = ""
     if budget:
-        figures = [budget["lut"], "", budget["ff"], "", "", float(budget["bram36"]), budget["dsp"]]
+        figures = [budget["lut"], "", budget["ff"], "", float(budget["bram36"]), budget["dsp"]]
         rows.append([f"{facts['board']} has", *figures])
         share = f"; {_percent(found['sum']['lut'] / budget['lut'])} of the board's LUT"
-    return [table(f"Resources, {ESTIMATE}{share}", RESOURCE_COLUMNS, rows)]
+    return [table(f"Resources, {ESTIMATE}{share}", _COLUMNS, rows)]
 
 
 def _figures(row: Mapping[str, Any]) -> list[Any]:

@@ -18,11 +18,14 @@ import numpy.typing as npt
 from qnn_hw.analysis import frame_interval, layer_rows
 from qnn_hw.backends.folder import MANIFEST, SCHEMA
 from qnn_hw.backends.hls import UnsupportedByHls, golden_files, hls_files, script_files
+from qnn_hw.backends.hls.cosim import cosim_files
 from qnn_hw.backends.rtl import rtl_files, table_files
 from qnn_hw.compiler import Accelerator
 from qnn_hw.emulator import execute
 from qnn_hw.errors import QnnError
 from qnn_hw.folding import print_folding
+from qnn_hw.folding.choice import Choice
+from qnn_hw.folding.model import foldable_layers
 from qnn_hw.ir import Graph, print_graph
 from qnn_hw.ir.datatype import IntArray
 from qnn_hw.ir.graph import TensorType
@@ -63,7 +66,7 @@ def write_build(accelerator: Accelerator, path: Path) -> Path:
         files |= {f"rtl/data/{name}": text for name, text in tables.items()}
         files |= {f"hls/{name}": text for name, text in _hls(accelerator).items()}
         files["graph.txt"] = print_graph(accelerator.folded)
-        files["folding.toml"] = print_folding(accelerator.folding)
+        files["folding.toml"] = print_folding(accelerator.folding, foldable_layers(accelerator.graph))
         if accelerator.host is not None:
             files["host.txt"] = print_graph(accelerator.host)
         files[MANIFEST] = json.dumps(manifest(accelerator), indent=1) + "\n"
@@ -81,7 +84,7 @@ def write_build(accelerator: Accelerator, path: Path) -> Path:
 def _hls(accelerator: Accelerator) -> dict[str, str]:
     """Return the files of `hls/`, or the reason why there is no HLS C++: the RTL takes more than C++ does."""
     try:
-        files = hls_files(accelerator.folded)
+        files = hls_files(accelerator.folded) | cosim_files(accelerator.folded)
     except UnsupportedByHls as error:
         return {NOT_WRITTEN: f"{error}\n"}
     board = accelerator.board
@@ -192,6 +195,7 @@ def manifest(accelerator: Accelerator) -> dict[str, Any]:
         "layers": [_row(row) for row in layer_rows(graph)],
         "streams": [_stream(name, graph.types[name]) for name in probed_streams(graph)],
         "fifos": [{"name": op.name, "depth": op.depth} for op in graph.ops if op.keyword == "fifo"],  # type: ignore[attr-defined]
+        "folding": _folding(accelerator.choice),
         "predicted": {
             "interval_cycles": limit.cycles,
             "limiting_stage": limit.name,
@@ -206,6 +210,13 @@ def manifest(accelerator: Accelerator) -> dict[str, Any]:
         "notes": list(accelerator.notes),
         "tool_versions": {"qnn-hw": _version("qnn-hw"), **{name: _version(name) for name in TOOLS}},
     }
+
+
+def _folding(choice: Choice) -> dict[str, Any]:
+    """How the folding was decided; no times, since the same input gives the same file."""
+    solution = choice.solution
+    facts = {"method": choice.method, "proven_optimal": None, "price_gap": None}
+    return facts | ({"proven_optimal": solution.optimal, "price_gap": solution.gap} if solution else {})
 
 
 def _row(row: Any) -> dict[str, Any]:
@@ -226,7 +237,7 @@ def _classes(accelerator: Accelerator) -> int:
 
 def probed_streams(graph: Graph) -> list[str]:
     """Names of the streams simulation checks: the core's input and the output of every operator that computes."""
-    computing = [op.outputs[0] for op in graph.ops if op.keyword not in TRANSPORT]
+    computing = [name for op in graph.ops if op.keyword not in TRANSPORT for name in op.outputs]
     return [next(iter(graph.inputs)), *computing]
 
 

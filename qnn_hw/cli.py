@@ -156,9 +156,15 @@ def build(
     model: Annotated[Path, typer.Argument(help="Trained model, a .keras file.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Build folder (default: build/<model name>).")] = None,
     board: Annotated[str, typer.Option(help="Board name, or path of a board file.")] = "pynq-z2",
-    target_fps: Annotated[float | None, typer.Option(help="Frames a second to reach (default: 1000).")] = None,
+    target_fps: Annotated[
+        str | None, typer.Option(help="Frames a second to reach with least area, or max: as fast as fits the board.")
+    ] = None,
     clock_mhz: Annotated[float | None, typer.Option(help="Clock (default: the board's).")] = None,
     folding: Annotated[Path | None, typer.Option(help="Folding file; other layers follow the target.")] = None,
+    max_lut: Annotated[int | None, typer.Option(help="Budget of LUT (default: 80 % of the board's).")] = None,
+    max_bram36: Annotated[float | None, typer.Option(help="Budget of block RAM (default: the board's).")] = None,
+    max_dsp: Annotated[int | None, typer.Option(help="Budget of DSP slices (default: the board's).")] = None,
+    time_limit: Annotated[float, typer.Option(min=0.1, help="Seconds to search for a folding.")] = 60.0,
     output: Annotated[str, typer.Option(help="class: the class index; logits: all accumulators.")] = "class",
     input_dtype: Annotated[str | None, typer.Option(help="What the wire carries: uint8, int8, i5, ...")] = None,
     input_scale: Annotated[
@@ -176,6 +182,7 @@ def build(
     from qnn_hw.boards import load_board
     from qnn_hw.build import check_target, manifest, write_build
     from qnn_hw.compiler import OUTPUTS, compile
+    from qnn_hw.folding.choice import Search, parse_target_fps
     from qnn_hw.frontends.custom_code import run_custom_code
     from qnn_hw.frontends.model_file import check_model_file
     from qnn_hw.samples import load_samples
@@ -184,6 +191,7 @@ def build(
     if output not in OUTPUTS:
         raise QnnError(f"--output {output}: choose one of {', '.join(OUTPUTS)}")
     # What can be refused at once is refused before TensorFlow is loaded.
+    rate = None if target_fps is None else parse_target_fps(target_fps)
     check_model_file(model)
     target = Path("build") / model.stem if out is None else out
     check_target(target)
@@ -197,9 +205,10 @@ def build(
         accelerator = compile(
             model,
             board,
-            target_fps=target_fps,
+            target_fps=rate,
             clock_mhz=clock_mhz,
             folding=folding,
+            search=Search(max_lut, max_bram36, max_dsp, time_limit, say),
             output=output,
             input_dtype=input_dtype,
             input_scale=input_scale,
@@ -214,6 +223,81 @@ def build(
 
 
 @app.command()
+def explore(
+    model: Annotated[Path, typer.Argument(help="Trained model, a .keras file.")],
+    fps: Annotated[str, typer.Option(help="Targets: START:END[:POINTS], or a list such as 1000,5000,max.")],
+    candidate: Annotated[
+        list[Path] | None, typer.Option("--model", help="Another model to compare with; may be repeated.")
+    ] = None,
+    board: Annotated[
+        list[str] | None, typer.Option(help="Board name or file; may be repeated (default: pynq-z2).")
+    ] = None,
+    clock_mhz: Annotated[float | None, typer.Option(help="Clock (default: each board's).")] = None,
+    output: Annotated[str, typer.Option(help="class: the class index; logits: all accumulators.")] = "class",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler, tcp://host:port (default: processes of this machine).")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes of this machine.")] = 2,
+    builds: Annotated[bool, typer.Option("--builds/--no-builds", help="Write every build, or only its facts.")] = True,
+    synth: Annotated[bool, typer.Option("--synth", help="Also synthesize every build with yosys.")] = False,
+    time_limit: Annotated[float, typer.Option(help="Seconds of the folding solver, a point.")] = 60.0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Sweep folder; one that is there goes on.")] = Path("sweep"),
+    input_dtype: Annotated[str | None, typer.Option(help="What the wire carries: uint8, int8, i5, ...")] = None,
+    input_scale: Annotated[
+        float | None, typer.Option(help="Scaling outside the models: value = scale*raw+offset.")
+    ] = None,
+    input_offset: Annotated[float | None, typer.Option(help="Offset outside the models.")] = None,
+    custom: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers your own quantizers; may be repeated.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Sweep targets, boards and models over a cluster: what each rate costs, and the Pareto front."""
+    from qnn_hw.boards import load_board
+    from qnn_hw.compiler import OUTPUTS
+    from qnn_hw.explore import Network, Request, check_request, parse_targets, sweep_parts
+    from qnn_hw.explore import explore as run_exploration
+    from qnn_hw.frontends.custom_code import run_custom_code
+    from qnn_hw.frontends.model_file import check_model_file
+
+    chosen = next((name for name in OUTPUTS if name == output), None)
+    if chosen is None:
+        raise QnnError(f"--output {output}: choose one of {', '.join(OUTPUTS)}")
+    # What can be refused at once is refused before TensorFlow is loaded.
+    models = [model, *(candidate or ())]
+    for path in models:
+        check_model_file(path)
+    request = Request(
+        boards=tuple(load_board(name) for name in dict.fromkeys(board or ["pynq-z2"])),
+        targets=parse_targets(fps),
+        out=out,
+        clock_mhz=clock_mhz,
+        output=chosen,
+        scheduler=scheduler,
+        workers=workers,
+        builds=builds,
+        synth=synth,
+        time_limit_s=time_limit,
+    )
+    with working("asking the scheduler" if scheduler else f"loading TensorFlow to read {model.name}") as say:
+        check_request(request, len(models))
+        say(f"loading TensorFlow to read {model.name}")
+        _load_tensorflow()
+        from qnn_hw.explore.models import read_network
+
+        for file in custom or ():
+            run_custom_code(file)
+
+        def read(path: Path) -> Network:
+            return read_network(path, input_dtype=input_dtype, input_scale=input_scale, input_offset=input_offset)
+
+        facts = run_exploration(read, models, request, say)
+    show(facts, json, *sweep_parts(facts))
+    if facts["failed"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def summary(folder: BuildFolder, json: Json = False) -> None:
     """Show bit-widths, folding, cycles and predicted throughput of a build."""
     from qnn_hw.backends.folder import read_manifest
@@ -221,6 +305,38 @@ def summary(folder: BuildFolder, json: Json = False) -> None:
 
     facts = read_manifest(folder)
     show(facts, json, layer_table(facts), throughput_lines(facts))
+
+
+@app.command()
+def analyze(
+    folder: BuildFolder,
+    input_range: Annotated[
+        str | None, typer.Option(help="LOW:HIGH, least and greatest input value that occurs (default: its type's).")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show the bits, cycles and estimated cells of a build: no simulation, no synthesis."""
+    from qnn_hw.analyze import analysis_parts, parse_range
+    from qnn_hw.analyze import analyze as analyze_build
+
+    chosen = None if input_range is None else parse_range(input_range)
+    with working("analyzing"):
+        facts = analyze_build(folder, input_range=chosen)
+    show(facts, json, *analysis_parts(facts))
+
+
+@app.command()
+def report(
+    folder: BuildFolder,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="HTML file (default: BUILD/report.html).")] = None,
+    json: Json = False,
+) -> None:
+    """Write one HTML page on a build that opens offline: network, bits, cycles, cells, verification."""
+    from qnn_hw.report import write_report
+
+    with working("writing the report"):
+        file = write_report(folder, out)
+    show({"report": str(file)}, json, f"written: {file}")
 
 
 @app.command()
@@ -274,6 +390,7 @@ def synth(
     json: Json = False,
 ) -> None:
     """Count LUT, FF, CARRY, BRAM and DSP a layer, against the board's budget."""
+    from qnn_hw.results import save_result
     from qnn_hw.synthesis import synthesize_build
     from qnn_hw.tables import resource_parts, table
 
@@ -283,6 +400,7 @@ def synth(
         with working("synthesizing with Vitis HLS") as say:
             chosen = (steps or "csynth").replace(",", " ").split()
             report = synthesize_with_vitis(folder, steps=chosen, progress=say)
+        save_result(folder, "synthesis-vitis", report)
         title, rows, sentences = table_of(report)
         show(report, json, table(title, COLUMNS, rows), *sentences)
         if report["cosim"] and not report["cosim"]["passed"]:
@@ -294,6 +412,7 @@ def synth(
         raise QnnError(f"--steps {steps}: steps belong to --tool vitis")
     with working("synthesizing with yosys") as say:
         report = synthesize_build(folder, whole_top=top, progress=say)
+    save_result(folder, "synthesis-yosys", report)
     show(report, json, *resource_parts(report))
 
 

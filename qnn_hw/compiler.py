@@ -10,17 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from qnn_hw.analysis import StageCycles, frame_interval, stage_cycles
-from qnn_hw.backends.rtl import Interface, interface
+from qnn_hw.analysis.resources import estimate_module
+from qnn_hw.backends.instance import instance
+from qnn_hw.backends.rtl import Interface, interface, shell_parameters
 from qnn_hw.boards import Board, load_board
 from qnn_hw.emulator import execute, execute_packed
 from qnn_hw.errors import QnnError
-from qnn_hw.folding import Folding, choose_folding, fold, read_folding
+from qnn_hw.folding import Folding, fold, read_folding
 from qnn_hw.folding.apply import input_lanes
+from qnn_hw.folding.choice import Choice, Search, TargetFps, decide
+from qnn_hw.folding.choices import Outer, as_area
 from qnn_hw.folding.model import foldable_layers
 from qnn_hw.ir.datatype import IntArray
 from qnn_hw.ir.graph import Graph, TensorType, hash_graph
 from qnn_hw.ir.ops.classifier import Classifier
-from qnn_hw.ir.packing import wire_bits
 from qnn_hw.passes import lower
 from qnn_hw.passes.deliver_logits import deliver_logits
 from qnn_hw.passes.partition import partition
@@ -34,16 +37,12 @@ if TYPE_CHECKING:
 Output = Literal["class", "logits"]
 OUTPUTS: tuple[Output, ...] = get_args(Output)
 
-DEFAULT_TARGET_FPS = 1000
-"""Frames a second a build aims at when nothing is asked for."""
-
 GOLDEN_FRAMES = 20
 """Frames whose every stream is stored with a build."""
 
 SHELL_VERSION = 1
 
-_ANY_CYCLES = 1e18
-"""Cycles a frame that every folding keeps; a target of almost zero frames a second asks for no more."""
+SEARCH = Search()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class Accelerator:
         host: quantizer of the raw input that the driver computes, None where raw samples travel.
         graph: hardware graph before folding.
         folded: the same with PE, SIMD, converters and queues: what is printed.
-        folding: layer name -> its folding.
+        choice: layer name -> its folding, and how it was decided.
         outside: interface to the DMA.
         output: "class" or "logits".
         classifier: the scores by which classes are compared (also where logits are delivered).
@@ -88,7 +87,7 @@ class Accelerator:
     host: Graph | None
     graph: Graph
     folded: Graph
-    folding: Folding
+    choice: Choice
     outside: Interface
     output: Output
     classifier: "ClassScores"
@@ -100,6 +99,11 @@ class Accelerator:
     def input_type(self) -> TensorType:
         """Type of a raw sample."""
         return next(iter((self.host or self.graph).inputs.values()))
+
+    @property
+    def folding(self) -> Folding:
+        """Layer name -> its folding."""
+        return self.choice.folding
 
     @property
     def graph_hash(self) -> str:
@@ -189,9 +193,10 @@ def compile(
     model: "keras.Model | str | Path",
     board: str | Path = "pynq-z2",
     *,
-    target_fps: float | None = None,
+    target_fps: TargetFps | None = None,
     clock_mhz: float | None = None,
     folding: str | Path | Folding | None = None,
+    search: Search = SEARCH,
     output: Output = "class",
     input_dtype: str | None = None,
     input_scale: float | None = None,
@@ -204,9 +209,11 @@ def compile(
     Args:
         model: a built Keras model, or the path of a `.keras` file.
         board: name of a board, or path of a board file.
-        target_fps: frames a second the folding has to reach; `DEFAULT_TARGET_FPS` without it and without `folding`.
+        target_fps: frames a second to reach with least area, or "max" for the highest rate that fits the board; without
+            it each layer follows a rule of its own, at `DEFAULT_TARGET_FPS`.
         clock_mhz: clock of the logic; the board's by default.
-        folding: a folding or the path of a folding file; layers it does not name follow the rule.
+        folding: a folding or the path of a folding file; the layers it names are decided.
+        search: budget and time of the folding solver.
         output: "class" delivers the class index, "logits" the integer accumulators of all classes.
         input_dtype, input_scale, input_offset: what the wire carries, and how it was scaled for training outside the
             model (value = input_scale * raw + input_offset).
@@ -240,6 +247,7 @@ def compile(
         target_fps=target_fps,
         clock_mhz=clock_mhz,
         folding=folding,
+        search=search,
         output=output,
         golden=golden,
     )
@@ -270,9 +278,10 @@ def assemble(
     network: Graph,
     board: Board,
     *,
-    target_fps: float | None = None,
+    target_fps: TargetFps | None = None,
     clock_mhz: float | None = None,
     folding: str | Path | Folding | None = None,
+    search: Search = SEARCH,
     output: Output = "class",
     golden: Golden | None = None,
 ) -> Accelerator:
@@ -284,7 +293,9 @@ def assemble(
     clock = board.clock_mhz if clock_mhz is None else clock_mhz
     if not 1 <= clock <= 1000:
         raise QnnError(f"clock_mhz={clock:g}: give a clock between 1 and 1000 MHz")
-    if target_fps is not None and not 0 < target_fps < math.inf:
+    if isinstance(target_fps, str) and target_fps != "max":
+        raise QnnError(f"target_fps={target_fps!r}: give a rate above 0 frames a second, or 'max'")
+    if isinstance(target_fps, float | int) and not 0 < target_fps < math.inf:
         raise QnnError(f"target_fps={target_fps:g}: give a rate above 0 frames a second")
     if output not in OUTPUTS:
         raise QnnError(f"output={output!r}: choose one of {', '.join(OUTPUTS)}")
@@ -293,13 +304,11 @@ def assemble(
     scores = _class_scores(hardware)
     if output == "logits":
         hardware = deliver_logits(hardware)
-    chosen = _folding(hardware, folding, target_fps, clock)
-    source = next(iter(hardware.inputs.values()))
-    try:
-        dma_lanes = board.dma_width_bits // wire_bits(source.dtype.bits)
-    except ValueError as error:
-        raise QnnError(f"input: {error}") from None
-    folded = fold(hardware, chosen, input_lanes(hardware, chosen, dma_lanes))
+    layers = foldable_layers(hardware)
+    given = read_folding(Path(folding), layers) if isinstance(folding, str | Path) else dict(folding or {})
+    outer = _outer(hardware, board)
+    choice = decide(hardware, board, outer, clock, target_fps, given, search)
+    folded = fold(hardware, choice.folding, input_lanes(hardware, choice.folding, outer.dma_lanes))
     accelerator = Accelerator(
         network.name,
         board,
@@ -307,15 +316,25 @@ def assemble(
         parts.host,
         hardware,
         folded,
-        chosen,
+        choice,
         interface(folded, board.dma_width_bits),
         output,
         scores,
         golden,
     )
-    if target_fps is not None:
+    if isinstance(target_fps, float | int):
         _check_target(accelerator, target_fps)
     return accelerator
+
+
+def _outer(graph: Graph, board: Board) -> Outer:
+    """Describe what surrounds the layers; the shell's area hardly depends on the lanes, which are not known yet."""
+    kind = next(iter(graph.inputs.values()))
+    outside = interface(graph, board.dma_width_bits)
+    dma_lanes = board.dma_width_bits // outside.element_bits
+    widest = replace(outside, input=replace(kind, lanes=math.gcd(dma_lanes, kind.elements)))
+    shell = as_area(estimate_module("qnn_shell", shell_parameters(graph, widest)))
+    return Outer(dma_lanes, shell, outside.beats_in, outside.beats_out, instance)
 
 
 def _check_target(accelerator: Accelerator, target_fps: float) -> None:
@@ -328,17 +347,6 @@ def _check_target(accelerator: Accelerator, target_fps: float) -> None:
             f"{limit.cycles}; lower target_fps, raise clock_mhz, or give the first layer a SIMD that is a part or a "
             "multiple of a DMA beat"
         )
-
-
-def _folding(graph: Graph, given: str | Path | Folding | None, target_fps: float | None, clock_mhz: float) -> Folding:
-    layers = foldable_layers(graph)
-    named = read_folding(Path(given), layers) if isinstance(given, str | Path) else dict(given or {})
-    unknown = named.keys() - {layer.name for layer in layers}
-    if unknown:
-        raise QnnError(f"folding: no layer is named {min(unknown)!r}; layers: {', '.join(x.name for x in layers)}")
-    cycles = int(min(clock_mhz * 1e6 / (target_fps or DEFAULT_TARGET_FPS), _ANY_CYCLES))
-    by_rule = choose_folding(graph, cycles, skip=frozenset(named))
-    return {layer.name: named.get(layer.name) or by_rule[layer.name] for layer in layers}
 
 
 def _class_scores(graph: Graph) -> ClassScores:

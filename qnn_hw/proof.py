@@ -22,9 +22,11 @@ from qnn_hw.build import probed_streams, write_build
 from qnn_hw.compiler import Accelerator, ClassScores, Golden, as_integers
 from qnn_hw.emulator import execute, execute_packed
 from qnn_hw.errors import QnnError
+from qnn_hw.folding.choice import Choice
 from qnn_hw.folding.slice import slice_layer
 from qnn_hw.ir.datatype import IntArray
 from qnn_hw.ir.packing import wire_bits
+from qnn_hw.results import save_result
 from qnn_hw.samples import Samples
 from qnn_hw.simulation import BACKENDS, SCENARIOS, Backend, simulate
 from qnn_hw.simulation.csim import Expected, check_core, hls_folder
@@ -72,6 +74,8 @@ def simulate_build(
 ) -> dict[str, Any]:
     """Simulate the build in `path`: in cocotb on Verilator, the HLS C++ in a C simulation before that.
 
+    The verdict on the whole network is kept in the build, see `qnn_hw.results`.
+
     Args:
         path: build folder.
         run: what to simulate.
@@ -84,7 +88,7 @@ def simulate_build(
         simulated golden frames are decided otherwise than by Keras (both None where that is not known).
 
     Raises:
-        QnnError: if the build cannot be simulated.
+        QnnError: if the build cannot be simulated, or its verdict not be kept.
     """
     if run.backend not in BACKENDS:
         raise QnnError(f"backend {run.backend!r}: choose one of {', '.join(BACKENDS)}")
@@ -96,16 +100,24 @@ def simulate_build(
     build = read_build(path)
     if layer is not None:
         progress(f"cutting out {layer}")
-        path = _write_layer(build, _layer_accelerator(build, layer, run.images), layer)
-        build = read_build(path)
+        part = _write_layer(build, _layer_accelerator(build, layer, run.images), layer)
+        return _simulate(read_build(part), run, True, None, progress)
+    verdict = _simulate(build, run, False, data, progress)
+    save_result(path, f"simulation-{run.backend}" if data is None else "simulation-c", verdict)
+    return verdict
+
+
+def _simulate(
+    build: Build, run: Simulation, is_layer: bool, data: Samples | None, progress: Progress
+) -> dict[str, Any]:
     match run.backend:
         case "rtl" | "hls-rtl":
-            return _simulate_in_cocotb(path, run, layer is not None, progress)
+            return _simulate_in_cocotb(build.path, run, is_layer, progress)
         case "hls":
             compiled = simulate_c(build, run, data, progress)
             if data is not None:
                 return compiled
-            verdict = _simulate_in_cocotb(path, run, layer is not None, progress)
+            verdict = _simulate_in_cocotb(build.path, run, is_layer, progress)
             return {
                 **verdict,
                 "csim": compiled["csim"],
@@ -315,7 +327,7 @@ def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelera
         host=None,
         graph=part,
         folded=part,
-        folding={},
+        choice=Choice({}, "file"),
         outside=interface(part, width),
         output="logits",
         classifier=ClassScores(),

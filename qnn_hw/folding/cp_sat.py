@@ -17,7 +17,8 @@ from ortools.sat.python import cp_model
 from qnn_hw.errors import QnnError
 from qnn_hw.folding.solver import RESOURCES, UNITS, Area, Goal, Problem, Progress, Solution
 
-N_WORKERS = 2
+N_SEARCHES = 4
+"""Strategies that search side by side."""
 
 
 def search(problem: Problem, goal: Goal, progress: Progress) -> Solution:
@@ -28,13 +29,13 @@ def search(problem: Problem, goal: Goal, progress: Progress) -> Solution:
         _check_target(problem, target)
     else:
         fastest = _Model(problem, goal, None)
-        fastest.solver_model.Minimize(fastest.cycles)
+        fastest.solver_model.minimize(fastest.cycles)
         found = fastest.run(goal.time_limit_s / 2, lambda text: progress(f"fewest cycles: {text}"))
         if found is None:
             raise _too_small(problem, goal)
         target, cycles_bound = found.value(fastest.cycles), int(found.best_bound)
     model = _Model(problem, goal, target)
-    model.solver_model.Minimize(model.price)
+    model.solver_model.minimize(model.price)
     left_s = max(0.0, goal.time_limit_s - (time.monotonic() - started))
     found = model.run(left_s, lambda text: progress(f"least area: {text}"))
     if found is None:
@@ -76,29 +77,29 @@ class _Model:
     ) -> None:
         model = cp_model.CpModel()
         self.solver_model = model
-        self.choices = [[model.NewBoolVar("") for _ in candidates] for candidates in problem.candidates]
+        self.choices = [[model.new_bool_var("") for _ in candidates] for candidates in problem.candidates]
         terms: list[tuple[Area, cp_model.IntVar]] = []
         slowest = max(c.cycles for candidates in problem.candidates for c in candidates)
-        self.cycles = model.NewIntVar(problem.fixed_cycles, max(slowest, problem.fixed_cycles), "cycles")
+        self.cycles = model.new_int_var(problem.fixed_cycles, max(slowest, problem.fixed_cycles), "cycles")
         for choices, candidates in zip(self.choices, problem.candidates, strict=True):
-            model.AddExactlyOne(choices)
-            model.Add(sum(c.cycles * x for c, x in zip(candidates, choices, strict=True)) <= self.cycles)
+            model.add_exactly_one(choices)
+            model.add(sum(c.cycles * x for c, x in zip(candidates, choices, strict=True)) <= self.cycles)
             terms += [(c.area, x) for c, x in zip(candidates, choices, strict=True)]
             if target_cycles is not None:
                 for c, x in zip(candidates, choices, strict=True):
                     if c.cycles > target_cycles:
-                        model.Add(x == 0)
+                        model.add(x == 0)
         for i, junction in enumerate(problem.junctions):
             left = {candidate.lanes_out for candidate in problem.candidates[i]}
             right = {candidate.lanes_in for candidate in problem.candidates[i + 1]}
-            pairs = {pair: model.NewBoolVar("") for pair in junction if pair[0] in left and pair[1] in right}
+            pairs = {pair: model.new_bool_var("") for pair in junction if pair[0] in left and pair[1] in right}
             self._connect(problem, i, pairs)
             terms += [(junction[pair], taken) for pair, taken in pairs.items()]
         self.area = {
             name: getattr(problem.fixed, name) + sum(getattr(area, name) * x for area, x in terms) for name in RESOURCES
         }
         for name in budgeted:
-            model.Add(self.area[name] <= getattr(goal.budget, name))
+            model.add(self.area[name] <= getattr(goal.budget, name))
         self.price = sum(getattr(goal.weights, name) * self.area[name] for name in RESOURCES)
 
     def _connect(self, problem: Problem, i: int, pairs: Mapping[tuple[int, int], cp_model.IntVar]) -> None:
@@ -109,20 +110,21 @@ class _Model:
                 by_lanes.setdefault(getattr(candidate, lanes_of), []).append(choice)
             for lanes, choices in by_lanes.items():
                 joined = [x for pair, x in pairs.items() if pair[side] == lanes]
-                self.solver_model.Add(sum(joined) == sum(choices))
+                self.solver_model.add(sum(joined) == sum(choices))
 
     def run(self, time_limit_s: float, progress: Progress) -> _Found | None:
         """Search; None if there is no solution, QnnError if the time ended before that was known."""
 
         class Teller(cp_model.CpSolverSolutionCallback):
             def on_solution_callback(self) -> None:
-                progress(f"{self.ObjectiveValue():,.0f}, proven {self.BestObjectiveBound():,.0f}")
+                progress(f"{self.objective_value:,.0f}, proven {self.best_objective_bound:,.0f}")
 
         solver = cp_model.CpSolver()
         solver.parameters.max_time_in_seconds = time_limit_s
-        solver.parameters.num_workers = N_WORKERS
+        solver.parameters.num_workers = N_SEARCHES
+        solver.parameters.interleave_search = True  # in turns, so that the same problem gives the same solution
         solver.parameters.random_seed = 1
-        status = solver.Solve(self.solver_model, Teller())
+        status = solver.solve(self.solver_model, Teller())
         if status == cp_model.INFEASIBLE:
             return None
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
@@ -130,16 +132,17 @@ class _Model:
                 f"folding: no solution within {time_limit_s:.0f} s and no proof that there is none; give more time "
                 "(--time-limit) or a lower target"
             )
-        return _Found(solver.ObjectiveValue(), solver.BestObjectiveBound(), solver.Value)
+        return _Found(solver.objective_value, solver.best_objective_bound, solver.value)
 
 
 def _check_target(problem: Problem, target: int) -> None:
     for name, candidates in zip(problem.layers, problem.candidates, strict=True):
         fastest = min(candidate.cycles for candidate in candidates)
         if fastest > target:
+            factor = f" ({fastest / target:.3g} times as many)" if target else ""
             raise QnnError(
-                f"{name}: the target allows {target:,} cycles a frame, its fastest folding takes {fastest:,} "
-                f"({fastest / target:.3g} times as many); lower target_fps or raise clock_mhz"
+                f"{name}: the target allows {target:,} cycles a frame, its fastest folding takes {fastest:,}{factor}; "
+                "lower target_fps or raise clock_mhz"
             )
     if problem.fixed_cycles > target:
         raise QnnError(
@@ -153,7 +156,7 @@ def _too_small(problem: Problem, goal: Goal) -> QnnError:
     wanted = "" if goal.target_cycles is None else f" at {goal.target_cycles:,} cycles a frame"
     for name in RESOURCES:
         model = _Model(problem, goal, goal.target_cycles, budgeted=())
-        model.solver_model.Minimize(model.area[name])
+        model.solver_model.minimize(model.area[name])
         found = model.run(goal.time_limit_s / 4, lambda text: None)
         if found is None:  # without budgets and with a target every layer meets, only the junctions are left
             return QnnError(f"folding: no foldings{wanted} connect the layers with each other; lower the target")
@@ -164,7 +167,7 @@ def _too_small(problem: Problem, goal: Goal) -> QnnError:
                 f"the budget of {limit:,}; lower the target, raise the budget or take a larger board"
             )
     over = _Model(problem, goal, goal.target_cycles, budgeted=("bram18", "dsp"))
-    over.solver_model.Minimize(over.area["lut"])
+    over.solver_model.minimize(over.area["lut"])
     found = over.run(goal.time_limit_s / 4, lambda text: None)
     if found is None:
         return QnnError(

@@ -3,6 +3,7 @@
 
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from qnn_hw.errors import QnnError, nearest
@@ -11,8 +12,14 @@ from qnn_hw.folding.model import FoldableLayer, Folding, LayerFolding
 _KEYS = {"pe": int, "simd": int, "weight_memory": str, "fifo_depth": int}
 
 
-def print_folding(folding: Folding) -> str:
-    """Return the text of a folding file; `read_folding` reads it back."""
+def print_folding(folding: Folding, layers: Sequence[FoldableLayer] = ()) -> str:
+    """Return the text of a folding file; `read_folding` reads it back.
+
+    Args:
+        folding: layer name -> its folding.
+        layers: those of the network, for a comment on each: its matrix and its cycles.
+    """
+    by_name = {layer.name: layer for layer in layers}
     lines = [
         "# Folding: pe and simd are rows and columns of a layer's matrix handled in parallel (a pool: channels);",
         '# weight_memory is "auto", "lut", "lutram" or "bram"; fifo_depth is in beats, 0 lets the compiler choose.',
@@ -20,6 +27,7 @@ def print_folding(folding: Folding) -> str:
     for name, layer in folding.items():
         lines += [
             "",
+            *_comment(by_name.get(name), layer),
             f"[{json.dumps(name, ensure_ascii=False)}]",  # TOML quotes like JSON
             f"pe = {layer.pe}",
             f"simd = {layer.simd}",
@@ -27,6 +35,15 @@ def print_folding(folding: Folding) -> str:
             f"fifo_depth = {layer.fifo_depth}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _comment(layer: FoldableLayer | None, folding: LayerFolding) -> list[str]:
+    if layer is None:
+        return []
+    cycles = f"{layer.cycles(folding.pe, folding.simd):,} cycles a frame"
+    if layer.op.keyword == "pool":
+        return [f"# {layer.rows} channels at {layer.pixels:,} positions: {cycles}"]
+    return [f"# {layer.rows} rows x {layer.columns} columns at {layer.pixels:,} positions: {cycles}"]
 
 
 def read_folding(path: Path, layers: list[FoldableLayer]) -> dict[str, LayerFolding]:

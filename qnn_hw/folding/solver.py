@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import qnn_hw
 from qnn_hw.errors import QnnError
 from qnn_hw.folding.model import LayerFolding
 
@@ -135,7 +134,7 @@ def solve(problem: Problem, goal: Goal, progress: Progress = lambda text: None) 
     """
     with tempfile.TemporaryDirectory(prefix="qnn-hw-") as folder:
         file = Path(folder) / "result"
-        package = str(Path(qnn_hw.__file__).resolve().parents[1])
+        package = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
         process = subprocess.Popen(
             [sys.executable, "-m", "qnn_hw.folding.cp_sat", str(file)],

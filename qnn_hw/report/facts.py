@@ -53,10 +53,12 @@ def report_facts(path: Path) -> Facts:
         "board": {"name": manifest["board"], **board},
         "output": manifest["output"],
         "n_classes": manifest["n_classes"],
+        "raw_input": {**manifest["raw_input"], "on_host": build.host is not None},
         "input": manifest["input"],
         "golden": manifest["golden"],
         "notes": manifest.get("notes", []),
         "tool_versions": [{"tool": tool, "version": version} for tool, version in manifest["tool_versions"].items()],
+        "folding": manifest.get("folding"),
         "schedule": analysis["schedule"],
         "streams": analysis["streams"],
         "network": network(build, analysis),
@@ -115,13 +117,13 @@ def _node(
 def _title(op: Op, graph: Graph) -> str:
     match op:
         case Window():
-            return f"window {op.kernel[0]}×{op.kernel[1]}"
+            return f"window {op.kernel[0]}\u00d7{op.kernel[1]}"
         case MatVec():
-            return f"matvec {op.pe}×{op.simd}"
+            return f"matvec {op.pe}\u00d7{op.simd}"
         case Pool():
-            return f"pool ×{op.pe}"
+            return f"pool \u00d7{op.pe}"
         case WidthConverter():
-            return f"{graph.types[op.inputs[0]].lanes} → {op.lanes}"
+            return f"{graph.types[op.inputs[0]].lanes} \u2192 {op.lanes}"
         case Fifo():
             return "queue"
         case _:
@@ -138,7 +140,8 @@ def _edges(build: Build) -> Iterator[Facts]:
     for op in graph.ops:
         for tensor in op.outputs:
             yield _edge(op.name, _reader(graph, tensor), tensor, graph.types[tensor])
-    yield {"source": "dma_out", "target": None, "stream": "outside, out", "dtype": None, "lanes": outside.dma_width_bits // 32, "bits": 32}
+    words = {"lanes": outside.dma_width_bits // 32, "bits": 32}
+    yield {"source": "dma_out", "target": None, "stream": "outside, out", "dtype": None, **words}
 
 
 def _edge(source: str, target: str, tensor: str, kind: TensorType) -> Facts:
@@ -198,9 +201,7 @@ def _by_layer(operators: list[Facts]) -> dict[str, Facts]:
     return layers
 
 
-def _resources(
-    analysis: Mapping[str, Any], synthesis: Mapping[str, Any] | None, board: Mapping[str, Any]
-) -> Facts:
+def _resources(analysis: Mapping[str, Any], synthesis: Mapping[str, Any] | None, board: Mapping[str, Any]) -> Facts:
     """Return totals, each beside what the board holds."""
     estimated = analysis["resources"]
     rows = []

@@ -6,6 +6,7 @@ next layer does not fit. A stream to the right neighbour is a straight line. Any
 through a lane between two lines, along the left margin where it passes over a line, and into its target.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,9 +90,29 @@ class _Part:
         return max(sum(self.widths) + sum(self.gaps), self.title_width) + 2 * _PAD
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a stream is routed.
+
+    Attributes:
+        from_end: its source is the last node of a line.
+        to_start: its target is the first node of a line.
+        same_line: source and target stand on one line.
+        lane_a, lane_b: y of its lanes below the source and above the target.
+        margin: x of its way along the left margin, None where it passes over no line.
+    """
+
+    from_end: bool
+    to_start: bool
+    same_line: bool
+    lane_a: float
+    lane_b: float
+    margin: float | None
+
+
 def label(edge: Mapping[str, Any]) -> str:
     """Return the text beside a stream: elements a beat times bits of an element."""
-    return f"{edge['lanes']} × {edge['bits']}"
+    return f"{edge['lanes']} \u00d7 {edge['bits']}"
 
 
 def lay_out(network: Mapping[str, Any]) -> Drawing:
@@ -103,11 +124,8 @@ def lay_out(network: Mapping[str, Any]) -> Drawing:
     lines = _break(_parts(nodes, layers, labels), labels)
     line_of = {node: i for i, line in enumerate(lines) for part in line for node in part.nodes}
     last, first = [line[-1].nodes[-1] for line in lines], [line[0].nodes[0] for line in lines]
-    routed = [
-        (i, source, target)
-        for i, source, target in inner
-        if line_of[source] != line_of[target] or target != source + 1
-    ]
+    routed = _routed(inner, line_of)
+    routed_indices = {i for i, _, _ in routed}
     lanes: list[list[int]] = [[] for _ in range(len(lines) + 1)]  # gutter above line i: edges, one a lane
     over: list[int] = []  # edges along the left margin
     for i, source, target in routed:
@@ -132,14 +150,19 @@ def lay_out(network: Mapping[str, Any]) -> Drawing:
     gutters.append(y + 8)
     drawn = []
     for i, source, target in inner:
-        if (i, source, target) in routed:
+        if i in routed_indices:
             start, end = line_of[source], line_of[target]
             below = end if start == end else start + 1
             lane_a = gutters[below] + _LANE * lanes[below].index(i) + 6
             lane_b = gutters[end] + _LANE * lanes[end].index(i) + 6
             margin = 8 + 9 * over.index(i) if i in over else None
             drawn.append(
-                _route(i, boxes[source], boxes[target], source in last, target in first, start == end, lane_a, lane_b, margin)
+                _route(
+                    i,
+                    boxes[source],
+                    boxes[target],
+                    _Way(source in last, target in first, start == end, lane_a, lane_b, margin),
+                )
             )
         else:
             drawn.append(_straight(i, boxes[source], boxes[target]))
@@ -150,16 +173,27 @@ def lay_out(network: Mapping[str, Any]) -> Drawing:
     return Drawing(width, y + 6, tuple(boxes[i] for i in sorted(boxes)), tuple(frames), tuple(drawn))
 
 
+def _routed(inner: list[tuple[int, int, int]], line_of: Mapping[int, int]) -> list[tuple[int, int, int]]:
+    """Return the streams, as (edge, source, target), that are no straight line to the right neighbour."""
+    routed, straight = [], set()
+    for i, source, target in inner:
+        if line_of[source] == line_of[target] and target == source + 1 and source not in straight:
+            straight.add(source)  # a second stream between the same two would lie on the first
+        else:
+            routed.append((i, source, target))
+    return routed
+
+
 def _width(node: Mapping[str, Any]) -> float:
     text = len(node["title"]) * _TITLE_CHARACTER
     if node["depth"] is not None:
         text = max(text, len(f"{node['high_water']:,} / {node['depth']:,}") * _CHARACTER)
-    return max(_NODE_WIDTH.get(node["operator"], _OTHER_WIDTH), text + 12)
+    return math.ceil(max(_NODE_WIDTH.get(node["operator"], _OTHER_WIDTH), text + 12))
 
 
 def _gap(source: int, target: int, labels: Mapping[tuple[int, int], str]) -> float:
     text = labels.get((source, target), "")
-    return max(_GAP, len(text) * _CHARACTER + 16) if text else _GAP
+    return math.ceil(max(_GAP, len(text) * _CHARACTER + 16)) if text else _GAP
 
 
 def _parts(
@@ -179,7 +213,7 @@ def _parts(
         else:
             continued = any(part.layer == layer for part in parts)
             title = min(len(node["layer"]), LONGEST_NAME) + (11 if continued else 0)
-            parts.append(_Part(layer, [i], [width], [], continued, title * _TITLE_CHARACTER))
+            parts.append(_Part(layer, [i], [width], [], continued, math.ceil(title * _TITLE_CHARACTER)))
     return parts
 
 
@@ -236,34 +270,24 @@ def _stub(index: int, box: Box, *, out: bool) -> Line:
     return Line(index, f"M{start:g} {y:g}H{box.x:g}", start, y - 5, "start")
 
 
-def _route(
-    index: int,
-    source: Box,
-    target: Box,
-    from_end: bool,
-    to_start: bool,
-    same_line: bool,
-    lane_a: float,
-    lane_b: float,
-    margin: float | None,
-) -> Line:
+def _route(index: int, source: Box, target: Box, way: _Way) -> Line:
     middle = source.y + source.height / 2
-    if same_line:
+    if way.same_line:
         out = source.x + source.width - 14
         into = target.x + 14
-        path = f"M{out:g} {source.y:g}V{lane_a:g}H{into:g}V{target.y:g}"
-        return Line(index, path, into - 6, lane_a - 4, "end")
-    if from_end:
+        path = f"M{out:g} {source.y:g}V{way.lane_a:g}H{into:g}V{target.y:g}"
+        return Line(index, path, into - 6, way.lane_a - 4, "end")
+    if way.from_end:
         start = source.x + source.width
-        path = f"M{start:g} {middle:g}H{start + _PAD + _BEND:g}V{lane_a:g}"
+        path = f"M{start:g} {middle:g}H{start + _PAD + _BEND:g}V{way.lane_a:g}"
     else:
-        path = f"M{source.x + source.width - 14:g} {source.y + source.height:g}V{lane_a:g}"
-    if margin is not None:
-        path += f"H{margin:g}V{lane_b:g}"
-    if to_start:
+        path = f"M{source.x + source.width - 14:g} {source.y + source.height:g}V{way.lane_a:g}"
+    if way.margin is not None:
+        path += f"H{way.margin:g}V{way.lane_b:g}"
+    if way.to_start:
         turn = target.x - _PAD - _BEND + 4
         path += f"H{turn:g}V{target.y + target.height / 2:g}H{target.x:g}"
-        return Line(index, path, turn + 8, lane_b - 4, "start")
+        return Line(index, path, turn + 8, way.lane_b - 4, "start")
     into = target.x + target.width / 2
     path += f"H{into:g}V{target.y:g}"
-    return Line(index, path, into + 6, lane_b - 4, "start")
+    return Line(index, path, into + 6, way.lane_b - 4, "start")

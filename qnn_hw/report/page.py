@@ -69,8 +69,8 @@ def show(value: Any, kind: str) -> str:
 
     Args:
         value: from the facts; None is a dash.
-        kind: "text"; "date"; "0", "1", "2" decimals; "any" (as many as it takes, at most 2); "%0", "%1"; "si" with a prefix of
-            a thousand; "shape"; "list".
+        kind: "text"; "date"; "0", "1", "2" decimals; "any" (as many as it takes, at most 2); "%0", "%1"; "si" with a
+            prefix of a thousand; "shape"; "list".
     """
     if value is None:
         return _DASH
@@ -78,7 +78,7 @@ def show(value: Any, kind: str) -> str:
         case "text":
             return str(value)
         case "shape":
-            return " × ".join(map(str, value))
+            return " \u00d7 ".join(map(str, value))
         case "date":
             return str(value).replace("T", " ").replace("Z", " UTC")
         case "list":
@@ -89,8 +89,9 @@ def show(value: Any, kind: str) -> str:
             text = f"{100 * value:.{kind[1]}f} %"
         case "si":
             scale, prefix = next((s, p) for s, p in _PREFIXES if value >= s or s == 1.0)
-            digits = max(0, 2 - int(math.log10(max(value / scale, 1))))
-            text = f"{value / scale:.{digits}f} {prefix}".rstrip()
+            digits = max(0, 2 - int(math.log10(max(value / scale, 1)))) if value else 0
+            # Before the unit stands a prefix, or a space.
+            text = f"{value / scale:.{digits}f} {prefix}" if prefix else f"{value:.{digits}f}\N{NO-BREAK SPACE}"
         case _:
             text = f"{value:,.{kind}f}"
     return text.replace("-", _MINUS)
@@ -200,10 +201,12 @@ def plot(facts: Mapping[str, Any]) -> Plot:
             rate = roof["ops_per_s"]
             ceilings.append((f"M{x_of(max(1.0, rate / width)):.1f} {y_of(rate):.1f}H{right:.1f}", y_of(rate)))
     points = [
-        Mark(x_of(layer["ops_per_bram_bit"]), y_of(layer["ops_per_s"]), f"roofline.layers.{i}", "binary" if layer["binary"] else "wide")
+        Mark(x_of(layer["ops_per_bram_bit"]), y_of(layer["ops_per_s"]), f"roofline.layers.{i}", kind)
         for i, layer in enumerate(layers)
+        for kind in ["binary" if layer["binary"] else "wide"]
     ]
-    points.append(Mark(x_of(total["ops_per_bram_bit"]), y_of(total["ops_per_s"]), "roofline.total", "total"))
+    if total["ops_per_s"]:
+        points.append(Mark(x_of(total["ops_per_bram_bit"]), y_of(total["ops_per_s"]), "roofline.total", "total"))
     return Plot(
         PLOT_WIDTH,
         PLOT_HEIGHT,
@@ -236,4 +239,5 @@ def _spread(points: list[Mark], bottom: float) -> list[Mark]:
         y = min(point.y + 4, columns.get(column, bottom + 12) - 14)
         columns[column] = y
         spread.append(Mark(point.x, point.y, point.text, point.kind, y))
-    return spread
+    # The network's point is the larger one: below.
+    return sorted(spread, key=lambda point: point.kind != "total")

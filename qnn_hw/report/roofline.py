@@ -33,8 +33,7 @@ SOURCES = (
     "LUT, BRAM: {board}.",
     "Block RAM: 72 bits a cycle of each BRAM36, two simple dual-port RAMB18 of 36 bits (AMD UG473).",
     "LUTs for lanes: 75 % of the device less 6,000 for DMA, AXI, queues and line buffers (assumption).",
-    "1.17 LUT a lane: Umuroglu et al., BISMO v2 (arXiv:1901.00370), cost model 1.17 + 44/n; "
-    "Preusser's counters, greedy, come to 1.14.",
+    "1.17 LUT a lane: the improved BISMO (Umuroglu et al., arXiv:1901.00370), cost model of its sources, 1.17 + 44/n.",
     "1.44 LUT a lane: 6:2 and 6:3 tables in plain SystemVerilog, mapped with yosys.",
 )
 

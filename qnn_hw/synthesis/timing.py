@@ -29,7 +29,7 @@ NET_PS = 600
 """Assumed delay of one routed net, ps: with it two LUT levels and a carry chain between registers reach 200 MHz, the
 rule of thumb for speed grade -1."""
 
-VERSION = 1
+VERSION = 2
 """Of the analysis; results kept by another version are made again."""
 
 
@@ -38,7 +38,7 @@ class Timing:
     """The slowest path of a module.
 
     Attributes:
-        levels: LUTs, LUT memories read, F7/F8 multiplexers apart, one behind another on the slowest path.
+        levels: LUTs and LUT memories one behind another on the slowest path, its ends apart; no F7/F8 multiplexers.
         max_levels: the same on the path that has most of them; seldom the slowest one, carry chains being slow.
         carry4: CARRY4 cells on the slowest path.
         cells: cell types on the slowest path in order, its registers included.
@@ -262,7 +262,12 @@ def _short(name: str) -> str:
 
 
 def _inside_slice(kind: str, pin: str) -> bool:
-    """Whether the net into this pin never leaves the slice: carry to carry, LUT to its F7 and F8, LUT to its carry."""
+    """Whether the net into this pin never leaves the slice: carry to carry, LUT to its F7 and F8, LUT to its carry.
+
+    An inverter is no cell of its own: it disappears into the LUT before or behind it.
+    """
+    if kind == "INV":
+        return True
     if kind == "CARRY4":
         return pin == "CI" or pin.startswith("S")
     return kind in _MUX and pin != "S"

@@ -113,7 +113,7 @@ module cores;
   always_ff @(posedge aclk) begin
     reset <= reset + 1;
     if (reset == 16) aresetn <= 1;
-    if (&finished && !done) begin
+    if (aresetn && &finished && !done) begin
       done <= 1;
       $fclose(events);
     end

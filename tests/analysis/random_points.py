@@ -60,6 +60,14 @@ def random_point(seed: int) -> Point:
             return Point(seed, f"{_text(net)}, {how}, {board}, {output}", made)
 
 
+def short_queues(point: Point) -> dict[str, int]:
+    """Depths that make stages wait for each other, and branches stop for ever now and then: operator name -> beats."""
+    rng = np.random.default_rng([point.seed, 7])
+    names = [op.name for op in point.accelerator.folded.ops if op.keyword == "fifo"]
+    long = {name: 80 for name in names if "_sum_" in name and rng.random() < 0.8}
+    return {**{name: int(rng.choice([2, 2, 3, 4, 7])) for name in names}, **long}
+
+
 def _legal(layer: FoldableLayer) -> list[tuple[int, int]]:
     if layer.op.keyword == "pool":
         return [(pe, pe) for pe in layer.pes()]

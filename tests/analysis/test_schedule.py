@@ -203,3 +203,11 @@ def test_depths_of_what_is_no_queue_are_refused() -> None:
         schedule(a.folded, a.outside, fifo_depths={"fc9": 4})
     with pytest.raises(QnnError, match=r"conv0_acc_fifo has depth 1; a queue holds at least 2 beats"):
         schedule(a.folded, a.outside, fifo_depths={"conv0_acc_fifo": 1})
+
+
+def test_no_frames_are_refused() -> None:
+    a = random_point(111).accelerator
+    with pytest.raises(QnnError, match=r"cycle model: frames=0; send at least 1"):
+        schedule(a.folded, a.outside, frames=0)
+    with pytest.raises(QnnError, match=r"cycle model: a batch of 0 frames; it holds at least 1"):
+        schedule(a.folded, a.outside, frames=1).frames_per_s(100, batch=0)

@@ -30,7 +30,16 @@ class Outcome:
         return line
 
 
-PROGRESS = ("qnn-hw: building the simulation", "qnn-hw: synthesizing with yosys", "qnn-hw: writing the build")
+PROGRESS = tuple(
+    f"qnn-hw: {step}"
+    for step in (
+        "building the simulation",
+        "synthesizing with yosys",
+        "writing the build",
+        "analyzing",
+        "writing the report",
+    )
+)
 
 
 def run(*arguments: Any) -> Outcome:

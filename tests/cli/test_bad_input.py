@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `qnn-hw build` refuses: one sentence on stderr, exit status 1, nothing written, an earlier build untouched."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,8 @@ def test_a_model_that_does_not_say_what_its_samples_are(refuse: Refuse, models: 
         (("--target-fps", "0"), "target_fps=0: give a rate above 0 frames a second"),
         (("--target-fps", "-5"), "target_fps=-5: give a rate above 0 frames a second"),
         (("--target-fps", "nan"), "target_fps=nan: give a rate above 0 frames a second"),
+        (("--target-fps", "many"), "target_fps='many': give a rate above 0 frames a second, or 'max'"),
+        (("--target-fps", "max", "--max-dsp", "-1"), "max_dsp=-1: give a limit of 0 or more"),
         (
             ("--target-fps", "1e9"),
             "fc1: the target allows 0 cycles a frame, its fastest folding takes 1; lower target_fps or raise clock_mhz",
@@ -102,7 +105,17 @@ def test_an_option_out_of_range(refuse: Refuse, good: Path, options: tuple[str, 
     assert refuse(good, *options) == sentence
 
 
-@pytest.mark.parametrize("options", [("--target-fps", "many"), ("--golden-frames", "0"), ("--no-such-option",)])
+@pytest.mark.parametrize("target", ["1000", "max"])
+def test_a_budget_below_the_smallest_design(refuse: Refuse, good: Path, target: str) -> None:
+    message = refuse(good, "--target-fps", target, "--max-lut", "100")
+    assert re.fullmatch(
+        r"folding: even the smallest design.* needs [\d,]+ LUT, [\d,]+ more than the budget of 100; lower the target, "
+        "raise the budget or take a larger board",
+        message,
+    )
+
+
+@pytest.mark.parametrize("options", [("--max-lut", "many"), ("--golden-frames", "0"), ("--no-such-option",)])
 def test_the_parser_refuses_with_its_usage(good: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
     outcome = run("build", good, "--out", tmp_path / "build", *options)
     assert outcome.code == 2

@@ -41,8 +41,12 @@ def test_any_layer_name_reads_back(tmp_path: Path) -> None:
 def test_a_chosen_folding_reads_back(tmp_path: Path) -> None:
     folding = choose_folding(GRAPH, 2000)
     path = tmp_path / "folding.toml"
-    path.write_text(print_folding(folding))
+    text = print_folding(folding, LAYERS)
+    path.write_text(text)
     assert read_folding(path, LAYERS) == folding
+    pe, simd = folding["conv0"].pe, folding["conv0"].simd
+    assert f"# 4 rows x 18 columns at 36 positions: {LAYERS[0].cycles(pe, simd):,} cycles a frame\n[\"conv0\"]" in text
+    assert "# 4 channels at 9 positions: " in text
 
 
 def test_a_pool_needs_no_simd_and_other_layers_may_be_left_out(tmp_path: Path) -> None:

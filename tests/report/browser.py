@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A headless Chromium driven over its DevTools protocol through a pair of pipes: standard library only."""
+"""A headless Chromium driven over its DevTools protocol through a pair of pipes: standard library only.
+
+python -m tests.report.browser PAGE.html PICTURE.png WIDTH HEIGHT    # photographs the top of a page
+"""
 
 import base64
 import json
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,8 +42,10 @@ class Page:
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol and return its result; events that come meanwhile are kept."""
         self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters}
-        os.write(self.write, json.dumps(message | ({"sessionId": self.session} if self.session else {})).encode() + b"\0")
+        message: dict[str, Any] = {"id": self.number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.write, json.dumps(message).encode() + b"\0")
         while True:
             answer = self._message()
             if answer.get("id") == self.number:
@@ -143,3 +150,16 @@ def browser(chromium: str, profile: Path) -> Iterator[Page]:
         os.close(from_browser[0])
         os.close(to_browser[1])
         process.wait(SECONDS)
+
+
+def photograph(file: Path, picture: Path, width: int, height: int) -> None:
+    """Write a PNG of the top of a page."""
+    chromium = find_chromium()
+    assert chromium is not None, "no chromium on PATH"
+    with tempfile.TemporaryDirectory() as profile, browser(chromium, Path(profile)) as page:
+        page.open(file, width, height)
+        picture.write_bytes(page.screenshot())
+
+
+if __name__ == "__main__":
+    photograph(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

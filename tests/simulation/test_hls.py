@@ -70,6 +70,16 @@ def test_cycles_and_queues_are_not_applicable(build_dir: Path) -> None:
     assert "interval_cycles: not applicable" in str(verdict)
 
 
+def test_time_limits_follow_the_stages_instead_of_the_prediction(build_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    shutil.copytree(build_dir, folder, ignore=shutil.ignore_patterns("work*"))
+    (folder / "hls" / "cosim" / "cosim.json").write_text('{"interval_cycles": 2000, "latency_cycles": 9000}')
+    simulate(folder, backend="hls", scenarios=["registers"])
+    config = json.loads((folder / "sim" / "work-hls" / "config.json").read_text())
+    assert (config["watchdog_cycles"], config["drain_cycles"], config["hold_cycles"]) == (33_000, 4_000, 21_000)
+    assert config["watchdog_cycles"] > config["hold_cycles"], "a pause of the sink would look like a core that hangs"
+
+
 def test_a_defect_in_a_header_is_located_in_the_stage_that_uses_it_first(
     build_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +212,14 @@ def test_a_build_without_cxx_is_refused(tmp_path: Path) -> None:
     for backend in ("hls", "hls-rtl"):
         with pytest.raises(QnnError, match=r"build: has no HLS C\+\+: fc1: a beat is too wide$"):
             simulate(folder, backend=backend)
+
+
+def test_a_damaged_cosim_file_is_refused(build_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    shutil.copytree(build_dir, folder, ignore=shutil.ignore_patterns("work*"))
+    (folder / "hls" / "cosim" / "cosim.json").write_text('{"interval_cycles": 16}')
+    with pytest.raises(QnnError, match=r"cosim\.json: damaged \('latency_cycles'\); build again"):
+        simulate(folder, backend="hls")
 
 
 def test_unknown_backend_is_refused(build_dir: Path) -> None:

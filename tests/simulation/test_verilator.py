@@ -41,7 +41,14 @@ def test_same_content_is_built_once(tmp_path: Path, compiled: list[Path]) -> Non
 
 @pytest.mark.parametrize(
     "change",
-    [{"parameters": {"Width": 2}}, {"defines": {"A": 1}}, {"trace": True}, {"opt": "fast"}, {"cxx_flags": ["-DA"]}],
+    [
+        {"parameters": {"Width": 2}},
+        {"defines": {"A": 1}},
+        {"trace": True},
+        {"opt": "fast"},
+        {"cxx_flags": ["-DA"]},
+        {"lint": False},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_what_changes_the_build_changes_the_key(change: dict, tmp_path: Path, compiled: list[Path]) -> None:

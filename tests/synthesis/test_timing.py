@@ -110,15 +110,28 @@ def test_paths_come_with_the_counts_and_are_kept(tmp_path: Path, monkeypatch: py
     assert 1.0 < found.estimate_ns < 10.0, found
 
 
-def test_counts_kept_without_paths_are_completed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", ["missing", "damaged"])
+def test_counts_kept_without_paths_are_completed(damaged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
+    timing = Timing(1, 1, 0, ("FDRE", "LUT2", "FDRE"), 1.7, "a.Q", "b.D")
+
+    def run(job: SynthesisJob, _: object, __: object, folder: Path, key: str, *___: object) -> dict[str, int]:
+        runs.append(job.top)
+        if len(runs) > 1:
+            (folder / "timing" / f"{key}.json").write_text(as_json(timing))
+        elif damaged == "damaged":
+            (folder / "timing").mkdir()
+            (folder / "timing" / f"{key}.json").write_text("damaged")
+        else:
+            (folder / "timing").mkdir()
+        return {"LUT2": 1}
+
+    monkeypatch.setattr(driver, "_run", run)
     converter = job("qnn_width_converter", InWidth=2, OutWidth=8)
-    counted = synthesize(converter.sources, converter.top, parameters=converter.parameters, cache_dir=tmp_path)
-    (kept,) = (tmp_path / "timing").glob("*.json")
-    kept.write_text("damaged")
-    (found,) = timings_of([converter], cache_dir=tmp_path)
-    assert found is not None
-    again = synthesize(converter.sources, converter.top, parameters=converter.parameters, cache_dir=tmp_path)
-    assert again == counted
+    synthesize(converter.sources, converter.top, parameters=converter.parameters, cache_dir=tmp_path)
+    assert timings_of([converter], cache_dir=tmp_path) == [timing]
+    assert timings_of([converter], cache_dir=tmp_path) == [timing]
+    assert len(runs) == 2, "once for the counts, once for the paths"
 
 
 @pytest.mark.slow

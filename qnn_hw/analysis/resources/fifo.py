@@ -12,6 +12,9 @@ from qnn_hw.analysis.resources.memory import ram
 from qnn_hw.analysis.resources.structure import Parameters, Structure, adder_carry4, address_bits
 from qnn_hw.analysis.resources.table import TableSummary
 
+_SHORT_BITS = 5
+"""Pointers up to this width are mapped bit by bit, wider ones through their carry chains, which take fewer LUTs."""
+
 
 def register_slice(p: Parameters, table: TableSummary | None) -> Structure:
     """Return the structure of a register slice."""
@@ -34,10 +37,11 @@ def fifo(p: Parameters, table: TableSummary | None) -> Structure:
     known = Resources(
         lut=memory.lutram, lutram=memory.lutram, ff=ff, carry4=carry4, bram18=memory.bram18, bram36=memory.bram36
     )
+    bits = float(2 * pointer + count)
+    short = pointer <= _SHORT_BITS
     terms = (
         ("fifo.one", 1.0),
-        ("fifo.pointers", float(2 * pointer)),
-        ("fifo.count", float(count)),
+        ("fifo.short" if short else "fifo.long", bits),
         ("fifo.banks", float((memory.banks - 1) * width)),
     )
     return Structure(known, terms)

@@ -5,8 +5,9 @@ With NF = MatrixHeight / PE, SF = MatrixWidth / SIMD, T = NF * SF tiles:
 
     FF     operands SIMD * OperandWidth, sums PE * SumWidth, results PE * AccWidth, running sums the same if SF > 1,
            three valid bits, two first/last pairs if SF > 1, counters of tiles, folds and passes, and the weight words
-    LUT    per PE: popcount (or choices and adders), one LUT a bit of the running sum; the multiplexer before the vector
-           buffer SIMD * InWidth if the vector is repeated; counters; weights in logic
+    LUT    per PE: popcount (or choices and adders), one LUT a bit of the running sum (two for integers, where a carry
+           enters); the multiplexer before the vector buffer SIMD * InWidth if the vector is repeated; counters; weights
+           in logic
     LUTRAM the vector buffer, SF words of SIMD * InWidth bits, if SF > 1 and NF > 1
     BRAM   weights, T words of PE * SIMD bits
 
@@ -18,7 +19,7 @@ from qnn_hw.analysis.resources.cells import Resources
 from qnn_hw.analysis.resources.memory import ram
 from qnn_hw.analysis.resources.popcount import dot_luts, popcount_tree, ternary_structure, xnor_structure
 from qnn_hw.analysis.resources.structure import Parameters, Structure, adder_carry4, address_bits
-from qnn_hw.analysis.resources.table import TableSummary
+from qnn_hw.analysis.resources.table import TableSummary, random_table
 from qnn_hw.analysis.resources.weight_store import table_store
 
 
@@ -48,9 +49,9 @@ def mvu(p: Parameters, table: TableSummary | None) -> Structure:
         carry4 += adder_carry4(address_bits(states))
     lutram = 0
     if repeats:
-        lutram = ram(simd * width, sf, "distributed", one_address=kind < 2).lutram
+        lutram = ram(simd * width, sf, "distributed", one_address=kind < 2 or simd == 1).lutram
         lut += simd * width
-        if kind == 2:
+        if kind == 2 and simd > 1:
             ff += address_bits(sf)  # the read address is registered: the memory has two ports
 
     store = table_store(int(p["PE"]) * simd, tiles, str(p["WeightStyle"]), table)
@@ -60,13 +61,17 @@ def mvu(p: Parameters, table: TableSummary | None) -> Structure:
         pairs = (simd // 2) * 2 * (width + 1)
         terms.append(("mvu.pairs_repeated" if repeats else "mvu.pairs", float(pairs)))
         terms.append(("mvu.integer", float(pe * (adders + (choices if tiles > 1 else 0)))))
+        terms.append(("mvu.integer_sum", float(pe * acc if folded else 0)))
         carry4 += pe * dot_carry4 + (simd // 2) * 2 * adder_carry4(width + 1)
     elif tiles == 1:
         luts = dot_luts(kind, simd)
         terms += [(f"mvu.constant{kind}", pe * luts), (f"mvu.constant{kind}_root", pe**0.5 * luts)]
         carry4 += pe * (xnor_structure if kind == 0 else ternary_structure)(simd)[1]
     else:
-        terms.append((f"mvu.dot{kind}", pe * dot_luts(kind, simd)))
+        # Lanes of constant weight, as tables of two or three words have them, count less.
+        fixed = (table or random_table(int(p["PE"]) * simd, tiles)).constant / (int(p["PE"]) * simd)
+        luts = pe * dot_luts(kind, simd)
+        terms += [(f"mvu.dot{kind}", luts * (1 - fixed)), ("mvu.dot_fixed", luts * fixed)]
         carry4 += pe * (xnor_structure if kind == 0 else ternary_structure)(simd)[1]
     if kind == 1:
         bits, adder, _ = popcount_tree(simd)
@@ -99,12 +104,11 @@ def _sum_ff(kind: int, pe: int, sum_width: int) -> int:
 def _integer(simd: int, width: int, signed: int, out: int) -> tuple[int, int, int]:
     """Return LUTs that choose leaves, LUTs of adders, CARRY4 of `qnn_dot_integer`.
 
-    An adder takes one of its leaves through its own LUTs and the other ready made; a lane without a neighbour is
-    always ready made.
+    An adder takes one of its leaves through its own LUTs and the other ready made.
     """
     leaf = min(width + 1 if signed else width + 2, out)
     nodes = -(-simd // 2)
-    choices, adders, carry4, level = (-(-nodes // 2) + (simd % 2 == 1 and nodes % 2 == 0)) * leaf, 0, 0, 0
+    choices, adders, carry4, level = -(-nodes // 2) * leaf, 0, 0, 0
     while nodes > 1:
         level += 1
         bits = min(leaf + level, out)

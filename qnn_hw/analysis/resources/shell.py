@@ -34,11 +34,8 @@ def shell(p: Parameters, table: TableSummary | None) -> Structure:
     slots = dma // 32
     packed = 32 if words == 1 else 2 * dma - 32 + address_bits(slots) + address_bits(words)
     ff = _FIXED_FF + held + count + beats + packed
-    terms = (
-        ("shell.one", 1.0),
-        ("shell.counters", float(count + beats)),
-        ("shell.shifted", float(shifted)),
-        ("shell.packed", float(0 if words == 1 else 2 * dma - 32)),
-    )
+    terms = (("shell.one", 1.0), ("shell.counters", float(count + beats)))
     carry4 = _FIXED_CARRY4 + adder_carry4(count) + adder_carry4(beats) + adder_carry4(address_bits(words))
-    return Structure(Resources(lut=_FLAGS, lutram=_FLAGS, ff=ff, carry4=carry4), terms)
+    return Structure(
+        Resources(lut=_FLAGS + shifted + (dma if words > 1 else 0), lutram=_FLAGS, ff=ff, carry4=carry4), terms
+    )

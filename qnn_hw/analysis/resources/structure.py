@@ -48,10 +48,14 @@ def adder_carry4(width: int) -> int:
     return -(-width // 4) if width > 2 else 0
 
 
-def comparison(width: int) -> tuple[int, int]:
-    """Return LUTs and CARRY4 of `a >= b`: three bits of both in a pair of LUTs, a chain above six bits (`cmp2lcu`)."""
+def comparison(width: int, *, constant: bool = False) -> tuple[int, int]:
+    """Return LUTs and CARRY4 of `a >= b`: three bits of both in a pair of LUTs, a chain above six bits (`cmp2lcu`).
+
+    Against a constant, a last group of one bit is that bit itself.
+    """
     groups = -(-width // 3)
-    return 2 * groups - 1, -(-groups // 4) if groups > 2 else 0
+    pairs = groups - (1 if constant and width % 3 == 1 else 0)
+    return max(1, 2 * pairs - 1), -(-groups // 4) if groups > 2 else 0
 
 
 def interpolate(group: str, x: float) -> float:

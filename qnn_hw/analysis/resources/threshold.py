@@ -19,7 +19,7 @@ def threshold(p: Parameters, table: TableSummary | None) -> Structure:
     width, wide, out = int(p["InWidth"]), int(p["ThresholdWidth"]), int(p["OutWidth"])
     compared = max(width, wide)
     store = table_store(pe * steps * wide, folds, "auto", table)
-    luts, chain = comparison(compared)
+    luts, chain = comparison(compared, constant=folds == 1)
     carry4 = pe * steps * chain + adder_carry4(address_bits(folds))
     ff = pe * (width + out) + 2 + address_bits(folds)
     terms = [

@@ -25,13 +25,16 @@ def window(p: Parameters, table: TableSummary | None) -> Structure:
     columns = (width - n["KernelWidth"]) // n["StrideWidth"] + 1
     memory = ram(bits, n["Depth"], "auto")
     address = max(1, address_bits(n["Depth"]))
+    # Steps between windows are whole pixels: the low bits of their addresses stay constant.
+    still = (fold & -fold).bit_length() - 1
+    base = max(1, address - still)
     fill = _fill_bits(n, fold, rows, columns)
     counts = [address_bits(states) for states in (fold, n["KernelWidth"], n["KernelHeight"], columns, rows)]
     padded_rows, padded_columns = n["PadTop"] + n["PadBottom"] > 0, n["PadLeft"] + n["PadRight"] > 0
     pads = (address_bits(height + n["StrideHeight"] + 1) if padded_rows else 0) + (
         address_bits(width + n["StrideWidth"] + 1) if padded_columns else 0
     )
-    ff = bits + (0 if memory.kind == "block" else bits) + 3 * address + 2 * fill + sum(counts) + 2 * pads + 2
+    ff = bits + (0 if memory.kind == "block" else bits) + 3 * address - still + 2 * fill + sum(counts) + 2 * pads + 2
     ff += 1 if pads else 0
     if memory.kind == "logic":
         ff += bits * n["Depth"]
@@ -40,20 +43,24 @@ def window(p: Parameters, table: TableSummary | None) -> Structure:
     carry4 = (4 if n["KernelHeight"] > 1 else 2) * adder_carry4(address) + 4 * adder_carry4(fill)
     carry4 += sum(adder_carry4(count) for count in counts)
     carry4 += 2 * adder_carry4(pads // (2 if padded_rows and padded_columns else 1))
+    # Between banks of the memory: a multiplexer of four inputs and two address bits is one LUT.
+    mux = -(-(memory.banks - 1) // 3) * bits
     known = Resources(
-        lut=memory.lutram, lutram=memory.lutram, ff=ff, carry4=carry4, bram18=memory.bram18, bram36=memory.bram36
+        lut=memory.lutram + mux,
+        lutram=memory.lutram,
+        ff=ff,
+        carry4=carry4,
+        bram18=memory.bram18,
+        bram36=memory.bram36,
     )
     terms = (
-        ("window.one", 1.0),
-        ("window.address", float(address)),
-        ("window.rows", float(address if n["KernelHeight"] > 1 else 0)),
-        ("window.offset", float(fill if n["KernelHeight"] * n["KernelWidth"] * fold > 1 else 0)),
+        ("window.base", float(base)),
+        ("window.rows", float(base if n["KernelHeight"] > 1 else 0)),
         ("window.counters", float(sum(counts))),
+        ("window.kernel", float((n["KernelHeight"] > 2) + (n["KernelWidth"] > 2))),
         ("window.pads", float(pads)),
-        ("window.padded", float(padded_rows) + float(padded_columns)),
         ("window.ternary", float(n["Ternary"] * n["Lanes"])),
-        ("window.banks", float((memory.banks - 1) * bits)),
-        ("window.registers", float(bits * n["Depth"] if memory.kind == "logic" else 0)),
+        ("window.banks", float(memory.banks - 1 if memory.kind == "distributed" else 0)),
     )
     return Structure(known, terms)
 

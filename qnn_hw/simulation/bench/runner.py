@@ -169,14 +169,14 @@ def find_design(build_dir: Path, backend: Backend = "rtl", hls_verilog: Path | N
             cosim = hls / "cosim"
             timing = cosim / "cosim.json"
             check_written(hls, timing)
-            entry = json.loads(timing.read_text(encoding="utf-8"))
+            interval, latency = _read_timing(timing)
             return Design(
                 backend,
                 sources=(*bench, *sorted(cosim.glob("*.sv")), cosim / "dpi.cpp", *table_sources(hls)),
                 cxx_includes=tuple(include_flags(hls)),
                 headers=tuple(headers(hls)),
-                interval_cycles=entry["interval_cycles"],
-                latency_cycles=entry["latency_cycles"],
+                interval_cycles=interval,
+                latency_cycles=latency,
             )
         case "hls-rtl":
             wrapper = hls / "rtl" / "qnn_core.sv"
@@ -254,6 +254,14 @@ def repeat_command(
     )
 
 
+def _read_timing(path: Path) -> tuple[int, int]:
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        return int(entry["interval_cycles"]), int(entry["latency_cycles"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise SimulationError(f"{path}: damaged ({error}); build again") from error
+
+
 def _prepare(
     manifest: Manifest, build_dir: Path, work_dir: Path, n_frames: int, seed: int, stall: float, design: Design
 ) -> Mapping[str, object]:
@@ -263,7 +271,9 @@ def _prepare(
     interval = manifest.predicted_interval_cycles or 4 * manifest.frame_beats_in
     if design.backend == "hls":
         interval = max(design.interval_cycles, manifest.frame_beats_in)
-    quiet = max(20_000, 12 * interval)
+    hold = design.latency_cycles + 6 * interval  # all that is inside has then moved up to where it waits
+    quiet = max(20_000, hold + 6 * interval)
+    longest = 20 * quiet + 40 * (design.latency_cycles + (n_frames + 8) * interval) + n_frames * hold
     config: dict[str, object] = {
         "manifest": str(build_dir / "qnn.json"),
         "backend": design.backend,
@@ -274,8 +284,8 @@ def _prepare(
         "seed": seed,
         "pause_per_mille": round(1000 * stall),
         "watchdog_cycles": quiet,
-        "hold_cycles": design.latency_cycles + 6 * interval,
-        "limit_cycles": min(2**32 - 1, 20 * quiet + 40 * (design.latency_cycles + (n_frames + 8) * interval)),
+        "hold_cycles": hold,
+        "limit_cycles": min(2**32 - 1, longest),
         "drain_cycles": max(256, 2 * interval),
     }
     Path(work_dir / "results.json").unlink(missing_ok=True)
