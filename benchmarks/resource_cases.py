@@ -196,6 +196,25 @@ def _bits(values: np.ndarray, width: int) -> np.ndarray:
     return ((values >> np.arange(width)) & 1).astype(np.uint8)
 
 
+RANK_TABLES = ((5, 5), (3, 6), (6, 4), (10, 5))
+"""Classes and bits of an accumulator."""
+
+
+def rank_table(rng: Rng, number: int) -> Case:
+    """Rank tables as the compiler writes them: few distinct slopes, values no input reaches read 0."""
+    classes, width = RANK_TABLES[number]
+    reached = round(0.6 * (1 << width))
+    scores = rng.integers(-3, 4, (classes, 1)) * np.arange(reached) + rng.integers(-9, 10, (classes, 1))
+    ranks = np.unique(scores, return_inverse=True)[1].reshape(scores.shape)
+    bits = max(1, int(ranks.size - 1).bit_length())
+    entries = np.zeros((classes, 1 << width), np.int64)
+    entries[:, :reached] = ranks
+    parameters = {"PE": 1, "Classes": classes, "InWidth": width, "InSigned": 0, "ScoreWidth": bits}
+    parameters |= {"ScoreKind": 1, "SlopeWidth": 1, "InitFile": FILE}
+    words = beats_to_hex(entries.reshape(-1, 1), bits)
+    return Case("", "rank_table", "qnn_classifier", parameters, {FILE: words})
+
+
 def fifo(rng: Rng, number: int) -> Case:
     depth = [2, int(rng.integers(3, 65)), int(rng.integers(3, 65)), int(rng.integers(65, 1500)), 32][number % 5]
     parameters = {"Width": pick(rng, 1, 2, 4, 8, 9, 16, 24, 32, 64, 100, 128, 256), "Depth": depth}
@@ -244,7 +263,7 @@ def shell(rng: Rng, number: int) -> Case:
 
 
 SIMDS = (4, 6, 9, 12, 16, 18, 24, 32, 36, 48, 64, 96)
-PADDED_SIMDS = (4, 12, 18, 32)
+PADDED_SIMDS = (4, 12, 18, 32, 24, 36, 64)
 
 
 FIRST_LAYERS = (
@@ -300,6 +319,21 @@ def padded_popcount(rng: Rng, number: int) -> Case:
     return popcount_unit(rng, 1, PADDED_SIMDS[number])
 
 
+UNROLLED = ((4, 36), (8, 18), (8, 36))
+"""PE, SIMD."""
+
+
+def unrolled_padded(rng: Rng, number: int) -> Case:
+    """Units for padded maps with a single tile: constant weights."""
+    pe, simd = UNROLLED[number]
+    words = rng.integers(0, 2, (1, pe * simd)).astype(np.uint8)
+    parameters = {
+        **{"PE": pe, "SIMD": simd, "MatrixHeight": pe, "MatrixWidth": simd, "InKind": 1, "InWidth": 2, "InSigned": 0},
+        **{"AccWidth": (2 * simd).bit_length(), "InitFile": FILE, "WeightStyle": "lut"},
+    }
+    return Case("", "unrolled_padded", "qnn_mvu", parameters, {FILE: words_to_hex(words)})
+
+
 def popcount_unit(rng: Rng, kind: int, simd: int) -> Case:
     pe, nf, sf = 4, 16, 6
     columns = sf * simd
@@ -349,6 +383,8 @@ GENERATORS: tuple[tuple[Callable[[Rng, int], Case], int, int], ...] = (
     (affine, 0, 2),
     (add, 0, 2),
     (pool_window, len(POOL_WINDOWS), 0),
+    (rank_table, len(RANK_TABLES), 0),
+    (unrolled_padded, len(UNROLLED), 0),
 )
 """Generator, configurations for fitting, configurations held out."""
 
@@ -368,9 +404,9 @@ NETS: dict[str, tuple[Net, str]] = {
     "dense-deep": (Net((64,), dense=(48, 32), input_dtype=BIPOLAR, centred=False), "class"),
     "dense-2bit": (Net((32,), dense=(16,), code_dtype=DataType(2)), "class"),
     "dense-logits": (Net((48,), dense=(32,), classes=6), "logits"),
-    "dense-rank-table": (Net((32,), dense=(18,), classes=4, input_dtype=BIPOLAR, centred=False, ranks=True), "class"),
+    "dense-ranked": (Net((40,), dense=(22,), classes=5, input_dtype=BIPOLAR, centred=False, ranks=True), "class"),
     "conv-valid": (Net((8, 8, 3), (Conv(8),), classes=4), "class"),
-    "conv-same": (Net((6, 6, 4), (Conv(8, same=True),), classes=4, input_dtype=BIPOLAR, centred=False), "class"),
+    "conv-padded": (Net((7, 7, 4), (Conv(6, same=True),), classes=3, input_dtype=BIPOLAR, centred=False), "class"),
     "conv-pool": (Net((8, 8, 1), (Conv(8, pool=(2, 2)),), classes=4), "class"),
     "conv-conv": (Net((9, 9, 2), (Conv(8, strides=(2, 2)), Conv(16, same=True)), classes=3), "class"),
 }

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qnn_hw.analysis import frame_interval, layer_rows
+from qnn_hw.analysis import layer_rows
 from qnn_hw.backends.folder import MANIFEST, SCHEMA
 from qnn_hw.backends.hls import UnsupportedByHls, golden_files, hls_files, script_files
 from qnn_hw.backends.hls.cosim import cosim_files
@@ -163,7 +163,6 @@ def _swap(new: Path, path: Path) -> None:
 def manifest(accelerator: Accelerator) -> dict[str, Any]:
     """Return the content of `qnn.json` (schema 1), described in docs/build_folder.md."""
     graph, outside = accelerator.folded, accelerator.outside
-    limit = frame_interval(accelerator.stages())
     result = graph.types[graph.outputs[0]]
     golden, samples = accelerator.golden, _golden_samples(accelerator)
     return {
@@ -197,8 +196,10 @@ def manifest(accelerator: Accelerator) -> dict[str, Any]:
         "fifos": [{"name": op.name, "depth": op.depth} for op in graph.ops if op.keyword == "fifo"],  # type: ignore[attr-defined]
         "folding": _folding(accelerator.choice),
         "predicted": {
-            "interval_cycles": limit.cycles,
-            "limiting_stage": limit.name,
+            "interval_cycles": accelerator.interval_cycles,
+            "latency_cycles": accelerator.schedule.latency_cycles,
+            "limiting_stage": accelerator.schedule.limit.stage,
+            "limit": accelerator.schedule.limit.reason,
             "frames_per_s": accelerator.frames_per_s,
         },
         "golden": {

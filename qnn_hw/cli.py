@@ -255,7 +255,7 @@ def explore(
     """Sweep targets, boards and models over a cluster: what each rate costs, and the Pareto front."""
     from qnn_hw.boards import load_board
     from qnn_hw.compiler import OUTPUTS
-    from qnn_hw.explore import Network, Request, check_request, parse_targets, sweep_parts
+    from qnn_hw.explore import Network, Request, check_request, check_scheduler, parse_targets, sweep_parts
     from qnn_hw.explore import explore as run_exploration
     from qnn_hw.frontends.custom_code import run_custom_code
     from qnn_hw.frontends.model_file import check_model_file
@@ -279,8 +279,9 @@ def explore(
         synth=synth,
         time_limit_s=time_limit,
     )
+    check_request(request, len(models))
     with working("asking the scheduler" if scheduler else f"loading TensorFlow to read {model.name}") as say:
-        check_request(request, len(models))
+        check_scheduler(request)
         say(f"loading TensorFlow to read {model.name}")
         _load_tensorflow()
         from qnn_hw.explore.models import read_network

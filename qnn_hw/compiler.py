@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from qnn_hw.analysis import StageCycles, frame_interval, stage_cycles
+from qnn_hw.analysis import StageCycles, stage_cycles
 from qnn_hw.analysis.resources import estimate_module
+from qnn_hw.analysis.schedule import Schedule, schedule
 from qnn_hw.backends.instance import instance
 from qnn_hw.backends.rtl import Interface, interface, shell_parameters
 from qnn_hw.boards import Board, load_board
@@ -20,6 +21,7 @@ from qnn_hw.folding import Folding, fold, read_folding
 from qnn_hw.folding.apply import input_lanes
 from qnn_hw.folding.choice import Choice, Search, TargetFps, decide
 from qnn_hw.folding.choices import Outer, as_area
+from qnn_hw.folding.fifos import automatic_depths, with_depths
 from qnn_hw.folding.model import foldable_layers
 from qnn_hw.ir.datatype import IntArray
 from qnn_hw.ir.graph import Graph, TensorType, hash_graph
@@ -74,6 +76,7 @@ class Accelerator:
         folded: the same with PE, SIMD, converters and queues: what is printed.
         choice: layer name -> its folding, and how it was decided.
         outside: interface to the DMA.
+        schedule: when its beats move: interval, latency, load and limit.
         output: "class" or "logits".
         classifier: the scores by which classes are compared (also where logits are delivered).
         golden: vectors to check against, None when compiled without Keras.
@@ -89,6 +92,7 @@ class Accelerator:
     folded: Graph
     choice: Choice
     outside: Interface
+    schedule: Schedule
     output: Output
     classifier: "ClassScores"
     golden: Golden | None
@@ -119,12 +123,12 @@ class Accelerator:
     @property
     def interval_cycles(self) -> int:
         """Predicted cycles between frames in steady state."""
-        return frame_interval(self.stages()).cycles
+        return math.ceil(self.schedule.interval_cycles)
 
     @property
     def frames_per_s(self) -> float:
         """Predicted throughput at the chosen clock."""
-        return self.clock_mhz * 1e6 / self.interval_cycles
+        return self.schedule.frames_per_s(self.clock_mhz)
 
     def core_input(self, x: npt.NDArray[Any]) -> IntArray:
         """Turn raw samples (N, *shape) into the values the core takes, host quantizer included.
@@ -309,6 +313,9 @@ def assemble(
     outer = _outer(hardware, board)
     choice = decide(hardware, board, outer, clock, target_fps, given, search)
     folded = fold(hardware, choice.folding, input_lanes(hardware, choice.folding, outer.dma_lanes))
+    outside = interface(folded, board.dma_width_bits)
+    search.progress("sizing the queues")
+    folded = with_depths(folded, automatic_depths(folded, choice.folding, outside))
     accelerator = Accelerator(
         network.name,
         board,
@@ -317,7 +324,8 @@ def assemble(
         hardware,
         folded,
         choice,
-        interface(folded, board.dma_width_bits),
+        outside,
+        schedule(folded, outside),
         output,
         scores,
         golden,
@@ -339,12 +347,12 @@ def _outer(graph: Graph, board: Board) -> Outer:
 
 def _check_target(accelerator: Accelerator, target_fps: float) -> None:
     """Raise QnnError if a stage outside the foldings, an input or output stream above all, misses the target."""
-    limit = frame_interval(accelerator.stages())
+    limit, interval = accelerator.schedule.limit, accelerator.interval_cycles
     allowed = int(accelerator.clock_mhz * 1e6 / target_fps)
-    if limit.cycles > allowed:
+    if interval > allowed:
         raise QnnError(
-            f"{limit.layer}: target_fps={target_fps:g} allows {allowed} cycles a frame, {limit.name} takes "
-            f"{limit.cycles}; lower target_fps, raise clock_mhz, or give the first layer a SIMD that is a part or a "
+            f"{limit.layer}: target_fps={target_fps:g} allows {allowed} cycles a frame, {limit.stage} takes "
+            f"{interval}; lower target_fps, raise clock_mhz, or give the first layer a SIMD that is a part or a "
             "multiple of a DMA beat"
         )
 

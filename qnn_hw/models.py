@@ -565,25 +565,23 @@ def _one_row(model: Any, rows: Sequence[LayerProfile], results: tuple[Shape, ...
 
 def _compiled(found: ModelProfile, model: keras.Model, board: str | Path, target_fps: float | None) -> ModelProfile:
     """Add the cycles of every layer: what `qnn_hw.compile` does, but for its golden vectors."""
-    from qnn_hw.analysis import frame_interval
     from qnn_hw.boards import load_board
     from qnn_hw.compiler import assemble
     from qnn_hw.frontends.keras import convert
 
     target = load_board(board)
     accelerator = assemble(convert(model).graph, target, target_fps=target_fps)
-    stages = accelerator.stages()
-    slowest = frame_interval(stages)
+    limit = accelerator.schedule.limit
     cycles: dict[str, int] = {}
-    for stage in stages:
+    for stage in accelerator.stages():
         cycles[stage.layer] = max(cycles.get(stage.layer, 0), stage.cycles)
     layers = tuple(replace(row, cycles=cycles.get(row.name.rpartition("/")[2])) for row in found.layers)
     made = BoardProfile(
         accelerator.board.name,
         accelerator.clock_mhz,
-        slowest.cycles,
-        slowest.layer,
-        slowest.name,
+        accelerator.interval_cycles,
+        limit.layer,
+        limit.stage,
         accelerator.frames_per_s,
     )
     return replace(found, layers=layers, board=made)

@@ -15,7 +15,8 @@ from typing import Any, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from qnn_hw.backends.folder import Build, read_build, read_manifest
+from qnn_hw.analysis.schedule import schedule
+from qnn_hw.backends.folder import Build, read_build
 from qnn_hw.backends.rtl import HASH_FILE, interface
 from qnn_hw.boards import load_board
 from qnn_hw.build import probed_streams, write_build
@@ -35,9 +36,6 @@ Progress = Callable[[str], None]
 
 LONG_FRAME_CYCLES = 5_000
 """Above this frame interval only the steady and the stalled run are made by default; the others take many frames."""
-
-CYCLE_TOLERANCE = 0.01
-"""Share by which the measured frame interval may differ from the predicted one (or by 2 cycles, if that is more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +110,12 @@ def _simulate(
 ) -> dict[str, Any]:
     match run.backend:
         case "rtl" | "hls-rtl":
-            return _simulate_in_cocotb(build.path, run, is_layer, progress)
+            return _simulate_in_cocotb(build, run, is_layer, progress)
         case "hls":
             compiled = simulate_c(build, run, data, progress)
             if data is not None:
                 return compiled
-            verdict = _simulate_in_cocotb(build.path, run, is_layer, progress)
+            verdict = _simulate_in_cocotb(build, run, is_layer, progress)
             return {
                 **verdict,
                 "csim": compiled["csim"],
@@ -128,8 +126,8 @@ def _simulate(
             assert_never(other)
 
 
-def _simulate_in_cocotb(path: Path, run: Simulation, is_layer: bool, progress: Progress) -> dict[str, Any]:
-    facts = read_manifest(path)
+def _simulate_in_cocotb(build: Build, run: Simulation, is_layer: bool, progress: Progress) -> dict[str, Any]:
+    path, facts = build.path, build.manifest
     interval = facts["predicted"]["interval_cycles"]
     long = interval > LONG_FRAME_CYCLES
     frames = run.images or facts["golden"]["frames"]
@@ -145,7 +143,7 @@ def _simulate_in_cocotb(path: Path, run: Simulation, is_layer: bool, progress: P
         opt="fast" if long else "quick",
     ).to_dict()
     # The prediction is for our RTL: what Vitis HLS makes of the C++ has cycles of its own.
-    predicted = interval if run.backend == "rtl" else None
+    predicted = predict_cycles(build, frames) if run.backend == "rtl" else None
     return judge(verdict, predicted, None if is_layer else keras_decisions(path, facts, frames))
 
 
@@ -282,17 +280,38 @@ def best_class(accumulators: npt.NDArray[np.integer], scores: Mapping[str, Any])
     return np.argmax(codes, axis=1)
 
 
-def judge(verdict: dict[str, Any], predicted: int | None, decisions: Decisions | None) -> dict[str, Any]:
-    """Add frame interval and Keras decisions to a verdict: it has failed if either disagrees.
+@dataclass(frozen=True, slots=True)
+class Cycles:
+    """What the cycle model says of a run without pauses: first frame, and distance of the last two (None of one)."""
 
-    Without a prediction (None) every interval agrees.
+    first_latency: int
+    interval: int | None
+
+
+def predict_cycles(build: Build, frames: int) -> Cycles:
+    """Predict the run of `frames` frames through the RTL of a build."""
+    ends = schedule(build.graph, interface(build.graph, build.manifest["dma_width_bits"]), frames=frames).frame_ends
+    return Cycles(ends[0], ends[-1] - ends[-2] if len(ends) > 1 else None)
+
+
+def judge(verdict: dict[str, Any], predicted: Cycles | None, decisions: Decisions | None) -> dict[str, Any]:
+    """Add cycles and Keras decisions to a verdict: it has failed if a cycle or a decision differs.
+
+    Without a prediction (None) all cycles agree.
     """
-    measured = verdict["measured"].get("interval_cycles")
-    agrees = measured is None or predicted is None or abs(measured - predicted) <= max(2, CYCLE_TOLERANCE * predicted)
+    measured = verdict["measured"]
+    pairs = []
+    if predicted is not None:
+        pairs = [
+            (measured.get("interval_cycles"), predicted.interval),
+            (measured.get("first_latency_cycles"), predicted.first_latency),
+        ]
+    agrees = all(found is None or found == expected for found, expected in pairs)
     return {
         **verdict,
-        "predicted_interval_cycles": predicted,
-        "interval_agrees": agrees,
+        "predicted_interval_cycles": predicted and predicted.interval,
+        "predicted_latency_cycles": predicted and predicted.first_latency,
+        "cycles_agree": agrees,
         "keras_compared": decisions and decisions.compared,
         "keras_mismatches": decisions and decisions.differ,
         "passed": verdict["passed"] and agrees and not (decisions and decisions.differ),
@@ -320,6 +339,7 @@ def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelera
     kind = next(iter(build.graph.inputs.values()))
     tensors = execute(build.graph, kind.dtype.values(codes[:images]))
     samples = Samples(tensors[source], None, f"the golden stream {source}")
+    outside = interface(part, width)
     return Accelerator(
         name=f"{build.manifest['name']}_{layer}",
         board=load_board(build.manifest["board"]),
@@ -328,7 +348,8 @@ def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelera
         graph=part,
         folded=part,
         choice=Choice({}, "file"),
-        outside=interface(part, width),
+        outside=outside,
+        schedule=schedule(part, outside),
         output="logits",
         classifier=ClassScores(),
         golden=Golden(samples),

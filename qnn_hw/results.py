@@ -33,6 +33,8 @@ COMMANDS: Mapping[str, str] = {
 
 _SIMULATION: Mapping[str, type] = {"passed": bool, "frames": int, "measured": dict, "scenarios": list}
 _SYNTHESIS: Mapping[str, type] = {"tool": dict, "operators": list, "sum": dict}
+_SCENARIO: Mapping[str, type] = {"name": str, "passed": bool, "findings": list}
+_CELLS = ("lut", "ff", "bram36_equivalent", "dsp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,31 @@ def _read(file: Path, kind: str, graph_hash: str) -> Result:
             raise _damaged(file, kind, f"the field {key} is {content.get(key)!r}")
     if content["kind"] != kind:
         raise _damaged(file, kind, f"it is of the kind {content['kind']!r}")
-    for key, expected in (_SIMULATION if kind.startswith("simulation") else _SYNTHESIS).items():
-        if not isinstance(content["facts"].get(key), expected):
-            raise _damaged(file, kind, f"the field facts.{key} is {content['facts'].get(key)!r}")
+    wrong = _complaint(content["facts"], kind)
+    if wrong:
+        raise _damaged(file, kind, wrong)
     return Result(kind, content["date"], content["graph_hash"], content["graph_hash"] == graph_hash, content["facts"])
+
+
+def _complaint(facts: Mapping[str, Any], kind: str) -> str:
+    """Return what is wrong with the facts of a run, or an empty string."""
+    is_simulation = kind.startswith("simulation")
+    for key, expected in (_SIMULATION if is_simulation else _SYNTHESIS).items():
+        if not isinstance(facts.get(key), expected):
+            return f"the field facts.{key} is {facts.get(key)!r}"
+    if is_simulation:
+        for i, entry in enumerate(facts["scenarios"]):
+            if not isinstance(entry, dict) or not all(isinstance(entry.get(key), t) for key, t in _SCENARIO.items()):
+                return f"the entry facts.scenarios[{i}] is {entry!r}"
+        return ""
+    for where, entry in (
+        ("sum", facts["sum"]),
+        *((f"operators[{i}]", row) for i, row in enumerate(facts["operators"])),
+    ):
+        numbers = isinstance(entry, dict) and all(isinstance(entry.get(key), int | float) for key in _CELLS)
+        if not numbers or (where != "sum" and not isinstance(entry.get("layer"), str)):
+            return f"the entry facts.{where} is {entry!r}"
+    return ""
 
 
 def _damaged(file: Path, kind: str, reason: str) -> QnnError:

@@ -98,6 +98,8 @@ def throughput_lines(manifest: Mapping[str, Any]) -> str:
         [
             f"predicted: a frame every {predicted['interval_cycles']:,} cycles = {predicted['frames_per_s']:,.0f} "
             f"frames/s, limited by {predicted['limiting_stage']}",
+            f"latency of a frame alone: {predicted['latency_cycles']:,} cycles; folding: "
+            f"{_folding_text(manifest['folding'])}",
             f"golden vectors: {golden['frames']} frames, {golden['source']}",
             f"decisions changed by preparing the model: {golden['decisions_that_differ']} of "
             f"{golden['compared_with_original_model']}",
@@ -105,6 +107,18 @@ def throughput_lines(manifest: Mapping[str, Any]) -> str:
             f"graph hash: {manifest['graph_hash']}",
         ]
     )
+
+
+def _folding_text(folding: Mapping[str, Any]) -> str:
+    match folding["method"]:
+        case "solver" if folding["proven_optimal"]:
+            return "by the solver, proven optimal"
+        case "solver":
+            return f"by the solver, whose price is at most {folding['price_gap']:.1%} above the optimum"
+        case "rule":
+            return "each layer by the rule"
+        case _:
+            return "as given"
 
 
 def summary_text(manifest: Mapping[str, Any]) -> str:
@@ -131,14 +145,8 @@ def verdict_parts(verdict: Mapping[str, Any]) -> list[RenderableType]:
         parts.append(
             "frame interval, latency, FIFO fill: not applicable (the C++ runs a stage at a time, on whole frames)"
         )
-    elif measured.get("interval_cycles") is not None:
-        predicted = verdict["predicted_interval_cycles"]
-        agreement = "as predicted" if verdict["interval_agrees"] else "NOT as predicted"
-        parts.append(
-            f"frame interval {measured['interval_cycles']:,} cycles"
-            + (f", predicted {predicted:,} ({agreement})" if predicted is not None else "")
-            + f"; first frame after {measured['first_latency_cycles']:,} cycles"
-        )
+    elif measured.get("first_latency_cycles") is not None:
+        parts.append(_cycle_sentence(verdict))
     marks = measured.get("fifo_high_water")
     if marks:
         parts.append("highest FIFO fill: " + ", ".join(f"{name} {mark}" for name, mark in marks.items()))
@@ -169,6 +177,19 @@ def _csim_lines(facts: Mapping[str, Any]) -> list[RenderableType]:
     if facts["accuracy"] is not None:
         lines.append(f"accuracy: {facts['accuracy']:.2%} of {facts['frames']:,} labels")
     return lines
+
+
+def _cycle_sentence(verdict: Mapping[str, Any]) -> str:
+    measured, facts = verdict["measured"], []
+    if measured.get("interval_cycles") is not None:
+        facts.append(("frame interval", measured["interval_cycles"], verdict["predicted_interval_cycles"]))
+    facts.append(("first frame after", measured["first_latency_cycles"], verdict["predicted_latency_cycles"]))
+    if verdict["predicted_latency_cycles"] is None:
+        return "; ".join(f"{what} {found:,} cycles" for what, found, _ in facts)
+    return "; ".join(
+        f"{what} {found:,} cycles, " + ("as predicted" if found == expected else f"NOT the {expected:,} predicted")
+        for what, found, expected in facts
+    )
 
 
 def _finding(finding: Any) -> str:

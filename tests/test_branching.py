@@ -33,9 +33,7 @@ def test_a_residual_block_in_rtl_equals_the_reference(residual: Accelerator, tmp
     assert {"image", "image_copy0", "block0_conv0", "block0_sum", "block0", "class_index"} <= set(watched)
     verdict = simulate_build(path, Simulation(seed=3, scenarios=("steady", "stalls")))
     assert verdict["passed"], verdict
-    depths = {op.name: op.depth for op in residual.folded.ops if op.keyword == "fifo"}
-    filled = verdict["measured"]["fifo_high_water"]["block0_sum_fifo1"]
-    assert filled < depths["block0_sum_fifo1"], "the queue on the short path was full"
+    assert verdict["measured"]["fifo_high_water"]["block0_sum_fifo1"] > 2, "nothing waited on the short path"
 
 
 def test_both_outputs_of_a_duplicate_are_connected(residual: Accelerator) -> None:

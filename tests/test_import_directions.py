@@ -44,7 +44,10 @@ ALLOWED: dict[str, set[str]] = {
     "analyze": {"analysis", "backends", "boards", "ir", "tables"},
     "report": {"analyze", "results", "backends", "analysis", "ir", "boards"},
     "build": {"compiler", "simulation", "backends", "analysis", "folding", "emulator", "samples", "ir"},
-    "proof": {"compiler", "build", "simulation", "backends", "folding", "emulator", "samples", "ir", "boards", "results"},
+    "proof": {
+        *("compiler", "build", "simulation", "backends", "analysis", "folding", "emulator", "samples", "ir", "boards"),
+        "results",
+    },
     "explore": {
         *("ir", "analysis", "folding", "boards", "samples", "frontends", "analyze", "compiler", "build", "synthesis"),
         *("backends", "tables"),

@@ -19,7 +19,8 @@ from tests.cli.session import run
 from tests.random_nets import Net, build
 
 VERDICT = {"passed": True, "frames": 4, "measured": {}, "scenarios": []}
-REPORT = {"tool": {"name": "yosys"}, "operators": [], "sum": {}}
+CELLS = {"lut": 7, "ff": 5, "bram36_equivalent": 0.5, "dsp": 0}
+REPORT = {"tool": {"name": "yosys"}, "operators": [{"layer": "fc0", **CELLS}], "sum": CELLS}
 
 
 @pytest.fixture
@@ -78,8 +79,12 @@ def change(**fields: Any) -> Any:
         (change(kind="simulation-hls"), "it is of the kind 'simulation-hls'"),
         (change(facts={**VERDICT, "passed": "yes"}), "the field facts.passed is 'yes'"),
         (change(facts={"passed": True}), "the field facts.frames is None"),
+        (
+            change(facts={**VERDICT, "scenarios": [{"name": "steady"}]}),
+            "the entry facts.scenarios[0] is {'name': 'steady'}",
+        ),
     ],
-    ids=["empty", "cut-off", "list", "facts", "schema", "date", "hash", "kind", "passed", "frames"],
+    ids=["empty", "cut-off", "list", "facts", "schema", "date", "hash", "kind", "passed", "frames", "scenario"],
 )
 def test_a_damaged_file(folder: Path, damage: Any, reason: str) -> None:
     file = save_result(folder, "simulation-rtl", VERDICT)
@@ -88,6 +93,21 @@ def test_a_damaged_file(folder: Path, damage: Any, reason: str) -> None:
         load_results(folder)
     assert str(error.value).startswith(f"{file}: damaged ({reason}")
     assert str(error.value).endswith(f"); repeat `qnn-hw simulate {folder}`, or remove the file")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("tool", None, "the field facts.tool is None"),
+        ("sum", {"lut": "many"}, "the entry facts.sum is {'lut': 'many'}"),
+        ("operators", [CELLS], "the entry facts.operators[0] is {'lut': 7"),
+    ],
+)
+def test_a_damaged_report(folder: Path, field: str, value: Any, reason: str) -> None:
+    file = save_result(folder, "synthesis-yosys", {**REPORT, field: value})
+    with pytest.raises(QnnError) as error:
+        load_results(folder)
+    assert str(error.value).startswith(f"{file}: damaged ({reason}")
 
 
 def test_an_unknown_kind(folder: Path) -> None:
@@ -142,6 +162,7 @@ def test_a_synthesis_leaves_its_report(folder: Path, monkeypatch: pytest.MonkeyP
     cells = dict.fromkeys(("lut", "lutram", "ff", "carry4", "muxf", "bram36_equivalent", "dsp"), 1)
     report = {
         **REPORT,
+        "operators": [],
         "tool": {"name": "yosys", "version": "1"},
         "shell": cells,
         "sum": cells,

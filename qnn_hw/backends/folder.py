@@ -37,11 +37,21 @@ _FIELDS: _Kinds = {
     "layers": list,
     "streams": list,
     "fifos": list,
+    "folding": dict,
     "predicted": dict,
     "golden": dict,
     "tool_versions": dict,
 }
-_PREDICTED: _Kinds = {"interval_cycles": int, "limiting_stage": str, "frames_per_s": _NUMBER}
+_PREDICTED: _Kinds = {
+    **dict.fromkeys(("interval_cycles", "latency_cycles"), int),
+    **dict.fromkeys(("limiting_stage", "limit"), str),
+    "frames_per_s": _NUMBER,
+}
+_FOLDING: _Kinds = {
+    "method": str,
+    "proven_optimal": (bool, type(None)),
+    "price_gap": (*_NUMBER, type(None)),
+}
 _GOLDEN: _Kinds = {"source": str, "frames": int, "compared_with_original_model": int, "decisions_that_differ": int}
 _LAYER: _Kinds = {
     **dict.fromkeys(("layer", "kind", "input_dtype", "weight_dtype", "accumulator_dtype", "output_dtype"), str),
@@ -95,6 +105,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     _check(file, content, _FIELDS, "")
     _check(file, content["predicted"], _PREDICTED, "predicted.")
     _check(file, content["golden"], _GOLDEN, "golden.")
+    _check(file, content["folding"], _FOLDING, "folding.")
     for i, layer in enumerate(content["layers"]):
         _check(file, layer, _LAYER, f"layers[{i}].")
     return content
@@ -104,7 +115,9 @@ def _check(file: Path, found: Any, expected: _Kinds, where: str) -> None:
     for key, kind in expected.items():
         if not isinstance(found, dict) or key not in found:
             raise QnnError(f"{file}: damaged (the field {where}{key} is missing); build again")
-        if not isinstance(found[key], kind) or isinstance(found[key], bool):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        # A bool is an int to Python, and none to whoever wrote the number.
+        if not isinstance(found[key], kinds) or (isinstance(found[key], bool) and bool not in kinds):
             raise QnnError(f"{file}: damaged (the field {where}{key} is {found[key]!r}); build again")
 
 

@@ -2,7 +2,7 @@
 """`qnn-hw explore`: many builds of one or more networks over a cluster, and what each costs; see docs/explore.md."""
 
 from qnn_hw.explore.network import Network, network_of
-from qnn_hw.explore.sweep import Request, check_request, explore, run_sweep
+from qnn_hw.explore.sweep import Request, check_request, check_scheduler, explore, run_sweep
 from qnn_hw.explore.table import sweep_parts
 from qnn_hw.explore.targets import parse_targets
 
@@ -10,6 +10,7 @@ __all__ = [
     "Network",
     "Request",
     "check_request",
+    "check_scheduler",
     "explore",
     "network_of",
     "parse_targets",

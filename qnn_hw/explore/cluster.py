@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Dask cluster a sweep runs on: processes of its own, closed again, or the workers of a scheduler."""
 
+import asyncio
 import importlib
 import logging
 import re
@@ -31,7 +32,7 @@ def check_address(address: str) -> None:
 
 @contextmanager
 def connected(scheduler: str | None, workers: int, timeout_s: float = SCHEDULER_TIMEOUT_S) -> Iterator[Any]:
-    """Yield a `distributed.Client` of the scheduler at an address, or of `workers` processes on this machine that end with it.
+    """Yield a `distributed.Client` of the scheduler at an address, or of `workers` processes that end with it.
 
     Raises:
         QnnError: for an address that is none, or a scheduler that does not answer or has no workers.
@@ -67,6 +68,8 @@ def _remote(address: str, timeout_s: float) -> Iterator[Any]:
     distributed = _distributed()
     check_address(address)
     try:
+        # A client waits for ever for a server that takes the connection and says nothing.
+        asyncio.run(asyncio.wait_for(_asked_who_it_is(address), timeout_s))
         client = distributed.Client(address, timeout=timeout_s, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
@@ -83,6 +86,13 @@ def _remote(address: str, timeout_s: float) -> Iterator[Any]:
                 f"`dask worker {address}`"
             ) from None
         yield client
+
+
+async def _asked_who_it_is(address: str) -> None:
+    distributed = _distributed()
+    arguments = distributed.Security().get_connection_args("client")
+    async with distributed.rpc(address, connection_args=arguments) as server:
+        await server.identity()
 
 
 def _distributed() -> Any:

@@ -75,6 +75,11 @@ def check_request(request: Request, n_models: int) -> None:
     check_place(request.out)
     if request.scheduler is not None:
         check_address(request.scheduler)
+
+
+def check_scheduler(request: Request) -> None:
+    """Raise QnnError if a scheduler is asked for and does not answer, or has no workers."""
+    if request.scheduler is not None:
         with connected(request.scheduler, 0, request.scheduler_timeout_s):
             pass
 

@@ -119,21 +119,26 @@ def sweep_parts(facts: Facts) -> "list[RenderableType]":
     """Return the table of a sweep's points and the sentences below it."""
     from qnn_hw.tables import table
 
-    columns = ("model", "board", "target", "frames/s", "latency us", "LUT", "FF", "BRAM36", "DSP", "fits", "front")
+    found = facts["rows"]
+    varying = [name for name in ("model", "board") if len({row[name] for row in found}) > 1]
+    common = [str(found[0][name]) for name in ("model", "board") if name not in varying]
+    columns = (*varying, "target", "frames/s", "latency us", "LUT", "FF", "BRAM36", "DSP", "fits", "front")
     rows = [
         [
-            *(row["model"], row["board"], row["target"]),
+            *(row[name] for name in varying),
+            row["target"] if row["target_fps"] is None else f"{row['target_fps']:,.15g}",
             *("" if row[name] is None else row[name] for name in ("frames_per_s", "latency_us", *COUNTED)),
-            row["fits"] if row["feasible"] else "no way",
+            row["fits"] if row["feasible"] else "unmet",
             " ".join(word for word, mark in (("LUT", "pareto_lut"), ("BRAM", "pareto_bram")) if row[mark]),
         ]
-        for row in facts["rows"]
+        for row in found
     ]
     reasons: dict[str, list[str]] = {}
-    for row in facts["rows"]:
+    for row in found:
         if not row["feasible"]:
-            reasons.setdefault(row["reason"], []).append(row["target"])
-    sentences = [f"target {', '.join(targets)}: {reason}" for reason, targets in reasons.items()]
+            place = [row[name] for name in varying]
+            reasons.setdefault(row["reason"], []).append(" ".join([*place, row["target"]]))
+    sentences = [f"unmet, {', '.join(targets)}: {reason}" for reason, targets in reasons.items()]
     sentences += [f"damaged, made again if asked for: {text}" for text in facts["damaged"]]
     sentences += [f"failed, to be tried again: {item['key']}: {item['reason']}" for item in facts["failed"]]
     sentences.append(
@@ -141,7 +146,7 @@ def sweep_parts(facts: Facts) -> "list[RenderableType]":
         f"failed; {facts['fitting']} fit, {facts['infeasible']} cannot be met; {facts['seconds']:g} s"
     )
     sentences.append(f"written: {facts['sweep']}/points.csv, points.parquet, pareto.svg, pareto.html, summary.json")
-    title = "Sweep: least area for each target, estimated by formulas fitted to yosys"
+    title = f"{' on '.join(common)}{': ' if common else ''}least area for each target, estimated, not synthesized"
     return [table(title, columns, rows), "\n".join(sentences)]
 
 

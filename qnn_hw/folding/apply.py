@@ -22,8 +22,8 @@ from qnn_hw.ir.ops.window import Window
 LUT_ROM_WORDS = 64
 """Deepest weight memory built from logic: one LUT6 holds 64 words of one bit."""
 
-WINDOW_FIFO_DEPTH = 32
-"""Beats in front of a line buffer: one row of LUTRAM, evens out bursts of the layer before."""
+WINDOW_FIFO_DEPTH = 2
+"""Beats in front of a line buffer; a register slice is enough, says the cycle model (docs/cycles.md)."""
 
 
 def fold(graph: Graph, folding: Folding, input_lanes: int) -> Graph:

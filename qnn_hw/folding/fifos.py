@@ -122,6 +122,25 @@ def with_depths(graph: Graph, depths: Mapping[str, int]) -> Graph:
     return graph.with_ops(tuple(ops))
 
 
+def automatic_depths(graph: Graph, folding: Folding, outside: Outside) -> dict[str, int]:
+    """Return operator name -> depth of every queue whose depth the folding does not give.
+
+    Args:
+        graph: folded graph.
+        folding: layer name -> its folding; `fifo_depth` decides the queue in front of a layer.
+        outside: its interface to the DMA.
+    """
+    depths = size_fifos(graph, outside).depths
+    decided = {name for name in depths if _gives_depth(graph, folding, name)}
+    return {name: depth for name, depth in depths.items() if name not in decided}
+
+
+def _gives_depth(graph: Graph, folding: Folding, queue: str) -> bool:
+    op = next(op for op in graph.ops if op.name == queue)
+    layer = folding.get(op.layer)
+    return layer is not None and layer.fifo_depth > 0 and _stands_in_front(op, graph)
+
+
 def folding_with_depths(folding: Folding, graph: Graph, depths: Mapping[str, int]) -> dict[str, "LayerFolding"]:
     """Return the folding with `fifo_depth` filled in, for every layer that has a queue of its own in front.
 
@@ -132,8 +151,7 @@ def folding_with_depths(folding: Folding, graph: Graph, depths: Mapping[str, int
     for op in graph.ops:
         if not isinstance(op, Fifo) or op.layer not in filled or op.name not in depths:
             continue
-        (reader,) = graph.consumers(op.outputs[0])
-        if isinstance(reader, Window) or (isinstance(reader, MatVec) and not _behind_window(op, graph)):
+        if _stands_in_front(op, graph):
             filled[op.layer] = replace(filled[op.layer], fifo_depth=depths[op.name])
     return filled
 
@@ -202,6 +220,12 @@ class _Search:
     def _run(self, depths: Mapping[str, int], pace: float) -> Schedule:
         self.schedules += 1
         return schedule(self.graph, self.outside, fifo_depths=depths, pace_cycles=pace)
+
+
+def _stands_in_front(op: Fifo, graph: Graph) -> bool:
+    """Tell whether `fifo_depth` of its layer means this queue."""
+    (reader,) = graph.consumers(op.outputs[0])
+    return isinstance(reader, Window) or (isinstance(reader, MatVec) and not _behind_window(op, graph))
 
 
 def _behind_window(op: Fifo, graph: Graph) -> bool:

@@ -23,7 +23,7 @@ from qnn_hw.results import COMMANDS, Result, load_results
 
 Facts = dict[str, Any]
 
-CELLS = ("lut", "lutram", "ff", "bram36_equivalent", "dsp")
+CELLS = ("lut", "ff", "bram36_equivalent", "dsp")
 """Resources of the tables."""
 
 _TITLES = {
@@ -221,13 +221,13 @@ def _resources(analysis: Mapping[str, Any], synthesis: Mapping[str, Any] | None,
         "parts": _parts(estimated, synthesis),
         "shell": {
             "estimated": _cells(estimated["shell"]),
-            "synthesized": _cells(synthesis["shell"]) if synthesis and synthesis["shell"] else None,
+            "synthesized": _cells(synthesis["shell"]) if synthesis and synthesis.get("shell") else None,
         },
         "sum": {
             "estimated": _cells(estimated["sum"]),
             "synthesized": _cells(synthesis["sum"]) if synthesis else None,
         },
-        "top": _cells(synthesis["top"]) if synthesis and synthesis["top"] else None,
+        "top": _cells(synthesis["top"]) if synthesis and synthesis.get("top") else None,
     }
 
 
@@ -239,7 +239,9 @@ def _parts(estimated: Mapping[str, Any], synthesis: Mapping[str, Any] | None) ->
     rows = []
     for part, lut in parts.items():
         row = {"part": part, "estimated": lut, "estimated_share": lut / total if total else 0.0}
-        found = counted.get(part, 0) + (synthesis["shell"]["lut"] if synthesis and part == "shell" else 0)
+        found = counted.get(part, 0) + (
+            (synthesis.get("shell") or {}).get("lut", 0) if synthesis and part == "shell" else 0
+        )
         share = found / synthesis["sum"]["lut"] if synthesis and synthesis["sum"]["lut"] else 0.0
         row |= {"synthesized": found, "synthesized_share": share} if synthesis else {}
         rows.append(row)
@@ -272,7 +274,9 @@ def _verification(kind: str, path: Path, result: Result | None) -> Facts:
         "source": (verdict.get("csim") or {}).get("source"),
         "interval_cycles": measured.get("interval_cycles"),
         "first_latency_cycles": measured.get("first_latency_cycles"),
-        "interval_agrees": verdict.get("interval_agrees"),
+        "predicted_interval_cycles": verdict.get("predicted_interval_cycles"),
+        "predicted_latency_cycles": verdict.get("predicted_latency_cycles"),
+        "cycles_agree": verdict.get("cycles_agree"),
         "keras_compared": verdict.get("keras_compared"),
         "keras_mismatches": verdict.get("keras_mismatches"),
         "repeat": verdict.get("repeat"),

@@ -205,7 +205,12 @@ def test_popcount_trees_are_those_of_the_module() -> None:
 
 def test_a_table_is_summarized_by_its_columns() -> None:
     # Columns, bit 0 first: 0011, 1100 (its complement), 1111 (constant), 0011 (again).
-    assert summarize(["6", "6", "d", "d"], 4) == TableSummary(4, 4, constant=1, distinct=2, functions=1)
+    assert summarize(["6", "6", "d", "d"], 4) == TableSummary(4, 4, constant=1, distinct=2, functions=2)
+    # Deep ones: columns that change once are about half as much logic as random ones.
+    rng = np.random.default_rng(5)
+    once = [f"{sum((row >= 16 + 32 * bit) << bit for bit in range(4)):x}" for row in range(128)]
+    random = [f"{word:x}" for word in rng.integers(0, 16, 128)]
+    assert (summarize(once, 4).functions, summarize(random, 4).functions) == (2, 4)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 6, 40, 100])

@@ -116,7 +116,8 @@ def test_simulate_tells_the_verdict(
         "scenarios": [{"name": "steady", "passed": passed, "findings": [] if passed else [{"text": text}]}],
         "repeat": "python -m bench --frames 20 --seed 1 --scenarios steady",
         "predicted_interval_cycles": 96,
-        "interval_agrees": True,
+        "predicted_latency_cycles": 150,
+        "cycles_agree": True,
     }
     monkeypatch.setattr("qnn_hw.proof.simulate_build", lambda *_, **__: verdict)
     outcome = run("simulate", built, *form)
@@ -124,7 +125,7 @@ def test_simulate_tells_the_verdict(
     if form:
         assert json.loads(outcome.out) == verdict
         return
-    assert "frame interval 96 cycles, predicted 96 (as predicted); first frame after 150 cycles\n" in outcome.out
+    assert "frame interval 96 cycles, as predicted; first frame after 150 cycles, as predicted\n" in outcome.out
     assert outcome.out.splitlines()[-1] == ("PASSED" if passed else f"FAILED; repeat in sim/: {verdict['repeat']}")
     assert (text in outcome.out) is not passed, "the finding, its brackets included"
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `--fps` takes and refuses, and which points are on a front."""
 
+from itertools import pairwise
+
 import pytest
 
 from qnn_hw.errors import QnnError
@@ -29,7 +31,7 @@ def test_targets(text: str, targets: tuple[object, ...]) -> None:
 def test_a_range_without_a_number_has_twelve_points_evenly_spaced() -> None:
     targets = parse_targets("1000:100000")
     assert len(targets) == 12 and (targets[0], targets[-1]) == (1000, 100000)
-    ratios = [high / low for low, high in zip(targets, targets[1:], strict=False)]  # type: ignore[operator]
+    ratios = [high / low for low, high in pairwise(targets)]  # type: ignore[operator]
     assert ratios == pytest.approx([100 ** (1 / 11)] * 11, rel=1e-3)
     assert parse_targets(",".join(target_text(target) for target in targets)) == targets
 

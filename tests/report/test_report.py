@@ -207,11 +207,15 @@ def test_a_failed_simulation_is_shown_with_its_findings(tmp_path: Path) -> None:
     path = write(tmp_path / "net", CHAIN)
     finding = {"kind": "stream", "text": "stream conv0: image 3, <row> 2: expected 1, got 0"}
     scenarios = [{"name": "steady", "passed": False, "findings": [finding]}]
-    save_result(path, "simulation-rtl", verdict(passed=False, scenarios=scenarios, interval_agrees=False))
+    save_result(path, "simulation-rtl", verdict(passed=False, scenarios=scenarios, cycles_agree=False))
     root = read(render(report_facts(path)))
     assert status(path).startswith("✗ The simulation FAILED")
     assert any(element.text == finding["text"] for element in root.all("td"))
-    assert "not as predicted" in root.text
+    assert "not as predicted (765 and 1,234)" in root.text
+
+
+def test_a_simulation_as_predicted_is_not_blamed(measured: Path) -> None:
+    assert "not as predicted" not in read(render(report_facts(measured))).text
 
 
 def test_a_board_of_the_users_own(tmp_path: Path) -> None:

@@ -37,8 +37,11 @@ def classifier(p: Parameters, table: TableSummary | None) -> Structure:
         ff -= _CONSTANT_BITS * pe
     luts, chain = comparison(score)
     carry4 = adder_carry4(fold) + pe * chain
+    # Ranks rise or fall with the accumulator: their columns are simpler functions than those of other tables.
+    logic = sum(size for _, size in store.lut)
+    table_terms = (("classifier.ranks", logic * (folds << int(p["InWidth"])) / 64),) if ranks else store.lut
     terms = (
-        *store.lut,
+        *table_terms,
         ("classifier.one", 1.0),
         ("classifier.fold", float(fold)),
         ("classifier.index", float(index)),

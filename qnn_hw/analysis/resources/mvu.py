@@ -63,10 +63,14 @@ def mvu(p: Parameters, table: TableSummary | None) -> Structure:
         terms.append(("mvu.integer", float(pe * (adders + (choices if tiles > 1 else 0)))))
         terms.append(("mvu.integer_sum", float(pe * acc if folded else 0)))
         carry4 += pe * dot_carry4 + (simd // 2) * 2 * adder_carry4(width + 1)
-    elif tiles == 1:
+    elif tiles == 1 and kind == 0:
         luts = dot_luts(kind, simd)
-        terms += [(f"mvu.constant{kind}", pe * luts), (f"mvu.constant{kind}_root", pe**0.5 * luts)]
-        carry4 += pe * (xnor_structure if kind == 0 else ternary_structure)(simd)[1]
+        terms += [("mvu.constant0", pe * luts), ("mvu.constant0_root", pe**0.5 * luts)]
+        carry4 += pe * xnor_structure(simd)[1]
+    elif tiles == 1:
+        # PEs share tables of six lanes whose weights are equal or opposite.
+        terms.append(("mvu.constant1", 32 * (1 - (31 / 32) ** pe) * dot_luts(kind, simd)))
+        carry4 += pe * ternary_structure(simd)[1]
     else:
         # Lanes of constant weight, as tables of two or three words have them, count less.
         fixed = (table or random_table(int(p["PE"]) * simd, tiles)).constant / (int(p["PE"]) * simd)
