@@ -26,8 +26,8 @@ from qnn_hw.passes import lower
 from tests.random_nets import Conv, Net, build
 
 SEED_FIT = 20261
-SEED_HELD = 20262
-SEED_NETS = 20263
+SEED_HELD = 20272
+SEED_NETS = 20273
 
 Rng = np.random.Generator
 FILE = "table.mem"
