@@ -167,6 +167,12 @@ class Accelerator:
 
         return summary_text(manifest(self))
 
+    def bitwidths(self, input_range: tuple[int, int] | None = None) -> list[dict[str, Any]]:
+        """Bits every stream needs with these weights; see `qnn_hw.analyze.bitwidths`."""
+        from qnn_hw.analyze import bitwidths
+
+        return bitwidths(self.folded, input_range)
+
     def write(self, path: str | Path) -> Path:
         """Write the project folder; see `qnn_hw.build.write_build`."""
         from qnn_hw.build import write_build

@@ -61,7 +61,9 @@ def _run_net(net: DemoNet, path: Path, progress: Progress) -> dict[str, Any]:
     from qnn_hw.compiler import compile
     from qnn_hw.datasets import load
     from qnn_hw.frontends.keras import predict
-    from qnn_hw.proof import simulate_build
+    from qnn_hw.proof import Simulation, simulate_build
+    from qnn_hw.report import write_report
+    from qnn_hw.results import save_result
     from qnn_hw.samples import Samples
     from qnn_hw.synthesis import synthesize_build
 
@@ -75,8 +77,12 @@ def _run_net(net: DemoNet, path: Path, progress: Progress) -> dict[str, Any]:
     accelerator.write(path)
     progress(f"{net.name}: simulating {SIMULATED_IMAGES} images in cocotb")
     verdict = simulate_build(path, progress=lambda text: progress(f"{net.name}: {text}"))
+    progress(f"{net.name}: simulating the HLS C++")
+    hls = simulate_build(path, Simulation(backend="hls"), progress=lambda text: progress(f"{net.name}: {text}"))
     progress(f"{net.name}: synthesizing with yosys")
     resources = synthesize_build(path, whole_top=True, progress=lambda text: progress(f"{net.name}: {text}"))
+    save_result(path, "synthesis-yosys", resources)
+    write_report(path)
     accuracy = float(np.mean(emulated == data.y_test))
     differing = int(np.sum(emulated != keras_class))
     return {
@@ -86,11 +92,12 @@ def _run_net(net: DemoNet, path: Path, progress: Progress) -> dict[str, Any]:
         "accuracy": accuracy,
         "keras_mismatches": differing,
         "verdict": verdict,
+        "hls_verdict": hls,
         "resources": resources,
         "interval_predicted": accelerator.interval_cycles,
         "clock_mhz": accelerator.clock_mhz,
         "seconds": round(time.monotonic() - started, 1),
-        "passed": verdict["passed"] and differing == 0 and accuracy >= net.min_accuracy,
+        "passed": verdict["passed"] and hls["passed"] and differing == 0 and accuracy >= net.min_accuracy,
     }
 
 

@@ -196,30 +196,45 @@ def _finding(finding: Any) -> str:
     return str(finding["text"]) if isinstance(finding, Mapping) else str(finding)
 
 
-RESOURCE_COLUMNS = ("layer", "LUT", "of it LUTRAM", "FF", "CARRY4", "MUXF", "BRAM36", "DSP")
+RESOURCE_COLUMNS = ("layer", "LUT", "of it LUTRAM", "FF", "CARRY4", "MUXF", "BRAM36", "DSP", "levels", "ns")
 
 
 def resource_parts(report: Mapping[str, Any]) -> list[RenderableType]:
-    """Return the table of resources a layer, with the board's budget."""
-    layers: dict[str, dict[str, float]] = {}
+    """Return the table of resources a layer, with the board's budget, and the longest path of each."""
+    layers: dict[str, list[Mapping[str, Any]]] = {}
     for operator in report["operators"]:
-        found = layers.setdefault(operator["layer"], dict.fromkeys(_RESOURCE_KEYS, 0))
-        for key in _RESOURCE_KEYS:
-            found[key] += operator[key]
-    rows = [[name, *_resources(found)] for name, found in layers.items()]
-    rows += [["shell", *_resources(report["shell"])], ["sum of modules", *_resources(report["sum"])]]
+        layers.setdefault(operator["layer"], []).append(operator)
+    rows = [
+        [name, *_resources({key: sum(op[key] for op in found) for key in _RESOURCE_KEYS}), *_longest(found)]
+        for name, found in layers.items()
+    ]
+    rows.append(["shell", *_resources(report["shell"]), *_longest([report["shell"]])])
+    rows.append(["sum of modules", *_resources(report["sum"]), "", ""])
     if report["top"]:
-        rows.append(["whole top at once", *_resources(report["top"])])
+        rows.append(["whole top at once", *_resources(report["top"]), *_longest([report["top"]])])
     budget, share = report["budget"], ""
     if budget:
         rows.append(
-            [f"{report['board']} has", budget["lut"], "", budget["ff"], "", "", float(budget["bram36"]), budget["dsp"]]
+            [
+                *(f"{report['board']} has", budget["lut"], "", budget["ff"], "", "", float(budget["bram36"])),
+                *(budget["dsp"], "", ""),
+            ]
         )
         share = f": {report['sum']['lut'] / budget['lut']:.1%} of the board's LUT"
-    return [table(f"Resources by yosys {report['tool']['version']}{share}", RESOURCE_COLUMNS, rows)]
+    title = f"Resources by yosys {report['tool']['version']}{share}"
+    return [table(title, RESOURCE_COLUMNS, rows), f"levels, ns: longest path; {report['timing']['label']}"]
 
 
 _RESOURCE_KEYS = ("lut", "lutram", "ff", "carry4", "muxf", "bram36_equivalent", "dsp")
+
+
+def _longest(parts: Sequence[Mapping[str, Any]]) -> list[int | float | str]:
+    """Levels of logic and estimated delay of the slowest of some modules."""
+    depths = [part["depth"] for part in parts if part.get("depth")]
+    if not depths:
+        return ["", ""]
+    slowest = max(depths, key=lambda depth: depth["estimate_ns"])
+    return [slowest["levels"], float(slowest["estimate_ns"])]
 
 
 def _resources(found: Mapping[str, float]) -> list[float]:
@@ -242,10 +257,13 @@ def _demo_facts(net: Mapping[str, Any]) -> dict[str, str]:
     rate = net["clock_mhz"] * 1e6 / interval if interval else 0.0
     passed, n_scenarios = sum(item["passed"] for item in verdict["scenarios"]), len(verdict["scenarios"])
     n_images = net["test_images"]
+    compiled = net["hls_verdict"]
+    n_compiled = sum(item["passed"] for item in compiled["scenarios"])
     return {
         "test accuracy, binary weights": f"{net['accuracy']:.2%} of {n_images} images",
         "Keras = accelerator (emulator)": f"{n_images - net['keras_mismatches']} of {n_images} images",
         "RTL in cocotb, every stream": f"{verdict['frames']} images, {passed} of {n_scenarios} scenarios pass",
+        "HLS C++, every stream": f"{compiled['frames']} images, {n_compiled} of {len(compiled['scenarios'])} runs pass",
         "frame interval, predicted": f"{net['interval_predicted']:,} cycles",
         "frame interval, measured": f"{interval:,} cycles",
         f"frames/s at {net['clock_mhz']:g} MHz": f"{rate:,.0f}",

@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
         *("analyze", "build", "proof", "tables"),  # only in the methods of Accelerator that hand over to them
     },
     "simulation": {"backends", "emulator", "ir"},
-    "synthesis": {"backends", "boards", "ir"},
+    "synthesis": {"backends", "boards", "ir", "analysis"},
     "deployment": {"backends", "emulator", "ir", "boards"},
     "results": {"backends"},
     "analyze": {"analysis", "backends", "boards", "ir", "tables"},
@@ -56,7 +56,10 @@ ALLOWED: dict[str, set[str]] = {
     "bundle": {"frontends", "ir"},
     "hls4ml_bridge": {"frontends", "ir", *TRAINING},
     "train": {"datasets", "zoo", "frontends"},
-    "demo": {"compiler", "proof", "samples", "synthesis", "datasets", "zoo", "frontends", *TRAINING},
+    "demo": {
+        *("compiler", "proof", "samples", "synthesis", "results", "report", "datasets", "zoo", "frontends"),
+        *TRAINING,
+    },
     "tables": set(),
     "cli": {
         *("boards", "build", "compiler", "samples", "tables", "proof", "synthesis", "doctor", "demo", "backends"),

@@ -21,7 +21,8 @@ _FAR_LIMIT = 4
 _STYLE = (
     "text{font-family:sans-serif;font-size:12px;fill:#222}.title{font-size:15px;font-weight:bold}"
     ".note{fill:#666}.grid{stroke:#e4e4e4}.frame{fill:none;stroke:#888}"
-    ".limit{stroke:#c00;stroke-dasharray:6 4}.limit-text{fill:#c00}.front{fill:none;stroke-width:1.5}"
+    ".limit{stroke:#c00;stroke-dasharray:6 4}.limit-text{fill:#c00;stroke:#fff;stroke-width:3px;paint-order:stroke}"
+    ".front{fill:none;stroke-width:1.5}"
 )
 
 
@@ -148,7 +149,7 @@ def _x_axis(panel: Panel, values: list[float], limits: list[float], left: int) -
 def _limits(panel: Panel, limits: dict[str, float], x_axis: Axis, far: bool, right: int) -> list[str]:
     parts = []
     for i, (board, limit) in enumerate(limits.items()):
-        y = TOP + 16 + 15 * i
+        y = TOP + PANEL_HEIGHT - 10 - 15 * i
         inside = limit <= x_axis.high
         x = _pixel(x_axis.place(limit)) if inside else f"{right}"
         if inside:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import qnn_hw
+from qnn_hw import __version__
 from qnn_hw.analysis.schedule import schedule
 from qnn_hw.analyze import resource_facts
 from qnn_hw.boards import Board
@@ -74,12 +74,12 @@ class Task:
 def tool_version() -> str:
     """Version of qnn-hw and a digest of its sources: what a point was computed with."""
     digest = hashlib.sha256()
-    package = Path(qnn_hw.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for folder, pattern in ((package, "*.py"), (resource_dir("rtl"), "*.sv"), (resource_dir("hls_templates"), "*")):
         for file in sorted(folder.rglob(pattern)):
             if file.is_file():
                 digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
-    return f"{qnn_hw.__version__}+{digest.hexdigest()[:12]}"
+    return f"{__version__}+{digest.hexdigest()[:12]}"
 
 
 def evaluate(

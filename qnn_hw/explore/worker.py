@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import qnn_hw
+from qnn_hw import __version__
 from qnn_hw.errors import QnnError
 from qnn_hw.explore.network import unpack
 from qnn_hw.explore.point import Facts, Task, evaluate
@@ -54,9 +54,9 @@ def work(packed: bytes, task: Task, place: Place) -> Answer:
         QnnError: another version of qnn-hw than the client's, or as `point.evaluate`.
     """
     expected = task.version.partition("+")[0]
-    if qnn_hw.__version__ != expected:
+    if __version__ != expected:
         raise QnnError(
-            f"worker on {socket.gethostname()}: has qnn-hw {qnn_hw.__version__}, this sweep runs with {expected}; "
+            f"worker on {socket.gethostname()}: has qnn-hw {__version__}, this sweep runs with {expected}; "
             "install the same version there"
         )
     store = attach(place.folder, place.token)

@@ -2,45 +2,10 @@
 """What a netlist of 7-series cells occupies, and the one place where LUTs are counted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from qnn_hw.analysis.resources.cells import Resources
 from qnn_hw.errors import QnnError
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """Cells of a mapped netlist: `a + b` adds, `n * a` is n instances, a `sum` starts at `Resources()`."""
-
-    lut: int = 0
-    """LUT6 sites: logic, memory and shift registers together. Logical LUTs, no credit for packing two into one."""
-    lutram: int = 0
-    """Of `lut`: sites used as memory or shift register; only about a third of a device's LUTs can be (SLICEM)."""
-    ff: int = 0
-    """Flip-flops and latches."""
-    carry4: int = 0
-    """CARRY4 cells, four carry bits each."""
-    muxf: int = 0
-    """MUXF7 and MUXF8 cells."""
-    bram18: int = 0
-    """RAMB18E1 cells, 18 Kbit each."""
-    bram36: int = 0
-    """RAMB36E1 cells, 36 Kbit each."""
-    dsp: int = 0
-    """DSP48E1 cells."""
-
-    @property
-    def bram36_equivalent(self) -> float:
-        """Block RAM in units of 36 Kbit: two RAMB18E1 share one."""
-        return self.bram36 + self.bram18 / 2
-
-    def __add__(self, other: "Resources") -> "Resources":
-        return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Resources)))
-
-    def __mul__(self, n_instances: int) -> "Resources":
-        return Resources(*(getattr(self, f.name) * n_instances for f in fields(Resources)))
-
-    __rmul__ = __mul__
-
 
 _LUT = frozenset({"LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "LUT6_2", "CFGLUT5"})
 # LUT6 sites one cell takes, from the 7-series libraries guide (UG953) and the CLB guide (UG474): a dual-port memory

@@ -24,17 +24,19 @@ def facts(outcome: Outcome) -> Any:
 
 def test_summary_of_a_build(built: Path) -> None:
     outcome = run("summary", built)
+    latency = json.loads((built / "qnn.json").read_text())["predicted"]["latency_cycles"]
     assert outcome.out == (
         "good on pynq-z2 at 100 MHz\n"
         "\n"
         "layer   kind    shape   in   weight   acc   out   MACs   weight bits   PE   SIMD   cycles\n"
         "─────────────────────────────────────────────────────────────────────────────────────────\n"
         "fc1     dense   8       i8   b1       i12   b1      96            96    1      1       96\n"
-        "fc2     dense   4       b1   b1       u4    u4      32            32    1      1       32\n"
+        "fc2     dense   4       b1   b1       u4    u4      32            32    1      8        8\n"
         "─────────────────────────────────────────────────────────────────────────────────────────\n"
         "total                                              128           128                   96\n"
         "\n"
         "predicted: a frame every 96 cycles = 1,041,667 frames/s, limited by fc1\n"
+        f"latency of a frame alone: {latency} cycles; folding: by the solver, proven optimal\n"
         "golden vectors: 20 frames, data.npz\n"
         "decisions changed by preparing the model: 0 of 30\n"
         f"graph hash: {json.loads((built / 'qnn.json').read_text())['graph_hash']}\n"
@@ -85,8 +87,12 @@ def test_synth_tells_what_synthesis_found(built: Path, monkeypatch: pytest.Monke
     report = {
         "tool": {"name": "yosys", "version": "0.70", "origin": "yowasp"},
         "board": "pynq-z2",
-        "operators": [{"layer": "fc1", **used}, {"layer": "fc1", **used}],
-        "shell": used,
+        "operators": [
+            {"layer": "fc1", **used, "depth": {"levels": 9, "estimate_ns": 4.5}},
+            {"layer": "fc1", **used, "depth": {"levels": 4, "estimate_ns": 7.25}},
+        ],
+        "shell": {**used, "depth": None},
+        "timing": {"label": "an estimate"},
         "sum": used,
         "top": None,
         "budget": {"lut": 53_200, "ff": 106_400, "bram36": 140, "dsp": 220},
@@ -97,7 +103,8 @@ def test_synth_tells_what_synthesis_found(built: Path, monkeypatch: pytest.Monke
         assert facts(outcome) == report
     else:
         rows = {line.partition("  ")[0]: line for line in outcome.out.splitlines()}
-        assert re.split(r" {2,}", rows["fc1"].strip()) == ["fc1", "2,468", "80", "192", "14", "4", "3.0", "6"]
+        cells = ["fc1", "2,468", "80", "192", "14", "4", "3.0", "6", "4", "7.2"]
+        assert re.split(r" {2,}", rows["fc1"].strip()) == cells
         assert rows["pynq-z2 has"].index("53,200") + 6 == rows["fc1"].index("2,468") + 5, "numbers align at the right"
         assert outcome.out.startswith("Resources by yosys 0.70: 2.3% of the board's LUT\n")
 

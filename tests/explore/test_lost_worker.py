@@ -5,20 +5,15 @@ import csv
 import sys
 from pathlib import Path
 
-import pytest
-
 from qnn_hw.backends.folder import read_build
 from qnn_hw.explore import run_sweep
 from tests.explore.sweeps import cluster, network, read_log, request
 
 
-@pytest.mark.parametrize(
-    "points", [pytest.param(4, id="4-builds"), pytest.param(12, id="12-builds", marks=pytest.mark.slow)]
-)
-def test_a_worker_is_killed_in_the_middle_of_a_build(points: int, tmp_path: Path) -> None:
+def test_a_worker_is_killed_in_the_middle_of_twelve_builds(tmp_path: Path) -> None:
     from distributed import Client
 
-    out, killed = tmp_path / "sweep", dict[int, str]()
+    points, out, killed = 12, tmp_path / "sweep", dict[int, str]()
     with cluster(workers=2) as (address, processes):
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(2)
