@@ -33,6 +33,7 @@ template <unsigned Lanes, unsigned In0Width, unsigned In0Kind, unsigned In1Width
           unsigned Beats>
 void add(hls::stream<ap_uint<Lanes * In0Width> >& in0, hls::stream<ap_uint<Lanes * In1Width> >& in1,
          hls::stream<ap_uint<Lanes * OutWidth> >& out) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
   static_assert(Lanes >= 1, "qnn::add: Lanes has to be at least 1");
   static_assert(In0Width >= 1 && In0Width <= 62 && In1Width >= 1 && In1Width <= 62,
                 "qnn::add: In0Width and In1Width have to be in 1..62");

@@ -22,6 +22,7 @@ namespace qnn {
 
 template <unsigned Lanes, unsigned InWidth, unsigned InSigned, unsigned OutWidth, int Scale, int Offset, unsigned Beats>
 void affine(hls::stream<ap_uint<Lanes * InWidth> >& in, hls::stream<ap_uint<Lanes * OutWidth> >& out) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
   static_assert(Lanes >= 1, "qnn::affine: Lanes has to be at least 1");
   static_assert(InWidth >= 1 && InWidth <= 30, "qnn::affine: InWidth has to be in 1..30");
   static_assert(OutWidth >= InWidth && OutWidth <= 64, "qnn::affine: OutWidth has to be in InWidth..64");

@@ -27,6 +27,7 @@ template <unsigned PE, unsigned Classes, unsigned InWidth, unsigned InSigned, un
 void classifier(hls::stream<ap_uint<PE * InWidth> >& in, hls::stream<ap_uint<32> >& out,
                 const ap_int<SlopeWidth> (&slopes)[Classes / PE][PE],
                 const ap_int<ScoreWidth> (&biases)[Classes / PE][PE]) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
 #pragma HLS array_partition variable = slopes complete dim = 2  // every PE scores its class in each iteration
 #pragma HLS array_partition variable = biases complete dim = 2  // as the slopes
   static_assert(PE >= 1 && Classes >= 1 && Classes % PE == 0, "qnn::classifier: PE has to divide Classes");
@@ -65,6 +66,7 @@ void classifier(hls::stream<ap_uint<PE * InWidth> >& in, hls::stream<ap_uint<32>
 template <unsigned Classes, unsigned InWidth, unsigned ScoreWidth>
 void classifier_ranks(hls::stream<ap_uint<InWidth> >& in, hls::stream<ap_uint<32> >& out,
                       const ap_uint<ScoreWidth> (&ranks)[Classes << InWidth]) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
   static_assert(Classes >= 1, "qnn::classifier_ranks: Classes has to be at least 1");
   static_assert(InWidth >= 1 && InWidth <= 24, "qnn::classifier_ranks: InWidth has to be in 1..24");
   static_assert(ScoreWidth >= 1 && ScoreWidth <= 64, "qnn::classifier_ranks: ScoreWidth has to be in 1..64");

@@ -31,6 +31,7 @@ inline void write_each(const ap_uint<W>& beat, hls::stream<ap_uint<W> >& out, St
 
 template <unsigned Width, unsigned Outputs, unsigned Beats, typename... Streams>
 void duplicate(hls::stream<ap_uint<Width> >& in, Streams&... outs) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
   static_assert(Width >= 1, "qnn::duplicate: Width has to be at least 1");
   static_assert(Outputs >= 2, "qnn::duplicate: Outputs has to be at least 2");
   static_assert(sizeof...(Streams) == Outputs, "qnn::duplicate: there have to be Outputs streams behind the input");

@@ -19,6 +19,7 @@ namespace qnn {
 
 template <unsigned PE, unsigned InWidth, unsigned InSigned, unsigned Beats>
 void logits(hls::stream<ap_uint<PE * InWidth> >& in, hls::stream<ap_uint<PE * 32> >& out) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
   static_assert(PE >= 1, "qnn::logits: PE has to be at least 1");
   static_assert(InWidth >= 1 && InWidth <= 32, "qnn::logits: InWidth has to be in 1..32");
   static_assert(Beats >= 1, "qnn::logits: Beats has to be at least 1");

@@ -63,6 +63,7 @@ template <unsigned PE, unsigned SIMD, unsigned MatrixHeight, unsigned MatrixWidt
           unsigned InSigned, unsigned AccWidth, unsigned Vectors>
 void mvu(hls::stream<ap_uint<SIMD * InWidth> >& in, hls::stream<ap_uint<PE * AccWidth> >& out,
          const ap_uint<SIMD> (&weights)[MatrixHeight * MatrixWidth / (PE * SIMD)][PE]) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
 #pragma HLS array_partition variable = weights complete dim = 2  // every PE reads its row's word in each iteration
   static_assert(PE >= 1 && MatrixHeight % PE == 0, "qnn::mvu: PE has to divide MatrixHeight");
   static_assert(SIMD >= 1 && MatrixWidth % SIMD == 0, "qnn::mvu: SIMD has to divide MatrixWidth");

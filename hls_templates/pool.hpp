@@ -26,6 +26,7 @@ namespace qnn {
 template <unsigned PE, unsigned Channels, unsigned ElemWidth, unsigned Signed, unsigned Positions, unsigned Vectors>
 void pool(hls::stream<ap_uint<PE * ElemWidth> >& in, hls::stream<ap_uint<PE * ElemWidth> >& out,
           const ap_uint<PE> (&complement)[Channels / PE]) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
   static_assert(PE >= 1 && Channels >= 1 && Channels % PE == 0, "qnn::pool: PE has to divide Channels");
   static_assert(ElemWidth >= 1 && ElemWidth <= 32, "qnn::pool: ElemWidth has to be in 1..32");
   static_assert(Positions >= 1, "qnn::pool: Positions has to be at least 1");

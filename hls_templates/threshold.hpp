@@ -29,6 +29,7 @@ template <unsigned PE, unsigned Channels, unsigned InWidth, unsigned InSigned, u
           unsigned OutWidth, int OutBase, unsigned Vectors>
 void threshold(hls::stream<ap_uint<PE * InWidth> >& in, hls::stream<ap_uint<PE * OutWidth> >& out,
                const ap_uint<ThresholdWidth> (&thresholds)[Channels / PE][PE][Steps]) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
 #pragma HLS array_partition variable = thresholds complete dim = 2  // every PE compares in each iteration
 #pragma HLS array_partition variable = thresholds complete dim = 3  // with all steps of its channel
   static_assert(PE >= 1 && Channels >= 1 && Channels % PE == 0, "qnn::threshold: PE has to divide Channels");

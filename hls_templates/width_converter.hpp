@@ -19,6 +19,7 @@ namespace qnn {
 
 template <unsigned InWidth, unsigned OutWidth, unsigned InBeats>
 void width_converter(hls::stream<ap_uint<InWidth> >& in, hls::stream<ap_uint<OutWidth> >& out) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
   static_assert(InWidth >= 1 && OutWidth >= 1, "qnn::width_converter: the widths have to be at least 1");
   static_assert(InWidth % OutWidth == 0 || OutWidth % InWidth == 0,
                 "qnn::width_converter: InWidth and OutWidth have to have an integer ratio");

@@ -22,6 +22,11 @@
 // contains a word of the map; hence no step of base passes a word that a later window needs, even where the step to the
 // next row is negative (pads on both sides wider than the kernel).
 //
+// For the tool: the loop has no pipeline style, since free-running pipelines take no non-blocking reads (message HLS
+// 200-1964 of UG1448), and needs none, since it never waits for input. No dependence of `memory` is declared away: the
+// word written in one iteration may be read in the next one, and the schedule has to keep that. C/RTL co-simulation of
+// an ap_ctrl_none core with non-blocking reads "is not guaranteed to complete" (UG1399).
+//
 // Channels:                   channels of a pixel, >= 1
 // Lanes:                      channels a beat, divides Channels
 // ElemWidth:                  bits of an input element, >= 1
@@ -80,6 +85,7 @@ template <unsigned Channels, unsigned Lanes, unsigned ElemWidth, unsigned OutEle
           unsigned PadTop, unsigned PadBottom, unsigned PadLeft, unsigned PadRight, unsigned Ternary, unsigned PadCode,
           unsigned Depth>
 void window(hls::stream<ap_uint<Lanes * ElemWidth> >& in, hls::stream<ap_uint<Lanes * OutElemWidth> >& out) {
+#pragma HLS inline  // the loop belongs to the stage that calls it: a process of the dataflow region by itself
   static_assert(Lanes >= 1 && Channels >= 1 && Channels % Lanes == 0, "qnn::window: Lanes has to divide Channels");
   static_assert(ElemWidth >= 1 && ElemWidth <= 32, "qnn::window: ElemWidth has to be in 1..32");
   static_assert(Ternary <= 1, "qnn::window: Ternary has to be 0 or 1");
@@ -145,7 +151,7 @@ void window(hls::stream<ap_uint<Lanes * ElemWidth> >& in, hls::stream<ap_uint<La
   // Invariant: `taken` words have been written, the last one before write_address; `sent` beats have left, the next one
   // is (out_row, out_column, kernel_row, kernel_column, fold), read at read_address = base + offset modulo depth.
   while (taken != in_beats || sent != out_beats) {
-#pragma HLS pipeline II = 1 style = frp  // a word in and a beat out a cycle; neither waits
+#pragma HLS pipeline II = 1  // a word in and a beat out a cycle; neither waits
 #pragma HLS loop_tripcount min = in_beats max = in_beats + out_beats  // for the report alone
     const int row = static_cast<int>(top + kernel_row);
     const int column = static_cast<int>(left + kernel_column);

@@ -30,6 +30,7 @@ from qnn_hw.ir.packing import wire_bits
 from qnn_hw.results import save_result
 from qnn_hw.samples import Samples
 from qnn_hw.simulation import BACKENDS, SCENARIOS, Backend, simulate
+from qnn_hw.simulation.bench.manifest import STEADY_FRAMES
 from qnn_hw.simulation.csim import Expected, check_core, hls_folder
 
 Progress = Callable[[str], None]
@@ -143,7 +144,7 @@ def _simulate_in_cocotb(build: Build, run: Simulation, is_layer: bool, progress:
         opt="fast" if long else "quick",
     ).to_dict()
     # The prediction is for our RTL: what Vitis HLS makes of the C++ has cycles of its own.
-    predicted = predict_cycles(build, frames) if run.backend == "rtl" else None
+    predicted = predict_cycles(build, max(frames, STEADY_FRAMES)) if run.backend == "rtl" else None
     return judge(verdict, predicted, None if is_layer else keras_decisions(path, facts, frames))
 
 

@@ -103,7 +103,9 @@ def _distributed() -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dask's own remarks on lost workers and closed connections from standing between ours."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "asyncio", "tornado")]
+    _distributed()  # when it is imported it gives each of these a level of its own
+    names = ("distributed", "distributed.client", "tornado", "tornado.application", "asyncio")
+    loggers = [logging.getLogger(name) for name in names]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

@@ -130,15 +130,12 @@ def automatic_depths(graph: Graph, folding: Folding, outside: Outside) -> dict[s
         folding: layer name -> its folding; `fifo_depth` decides the queue in front of a layer.
         outside: its interface to the DMA.
     """
-    depths = size_fifos(graph, outside).depths
-    decided = {name for name in depths if _gives_depth(graph, folding, name)}
-    return {name: depth for name, depth in depths.items() if name not in decided}
-
-
-def _gives_depth(graph: Graph, folding: Folding, queue: str) -> bool:
-    op = next(op for op in graph.ops if op.name == queue)
-    layer = folding.get(op.layer)
-    return layer is not None and layer.fifo_depth > 0 and _stands_in_front(op, graph)
+    decided = {
+        op.name
+        for op in graph.ops
+        if isinstance(op, Fifo) and op.layer in folding and folding[op.layer].fifo_depth and _stands_in_front(op, graph)
+    }
+    return {name: depth for name, depth in size_fifos(graph, outside).depths.items() if name not in decided}
 
 
 def folding_with_depths(folding: Folding, graph: Graph, depths: Mapping[str, int]) -> dict[str, "LayerFolding"]:

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from qnn_hw.analysis.resources.cells import Resources
 from qnn_hw.backends.folder import read_build
 from qnn_hw.backends.instance import instance
 from qnn_hw.backends.rtl.core import HASH_FILE, interface, shell_parameters
 from qnn_hw.boards import load_board
 from qnn_hw.errors import QnnError
-from qnn_hw.synthesis.resources import Resources
 from qnn_hw.synthesis.timing import LABEL, NET_PS, Timing
 from qnn_hw.synthesis.yosys import Progress, SynthesisJob, find_yosys, sources_of, synthesize_many, timings_of
 

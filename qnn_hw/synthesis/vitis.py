@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from qnn_hw.analysis.resources.cells import Resources
 from qnn_hw.backends.folder import Build, read_build
 from qnn_hw.backends.hls.scripts import (
     CONFIG_FILE,
@@ -37,7 +38,6 @@ from qnn_hw.backends.hls.scripts import (
 from qnn_hw.backends.instance import instance
 from qnn_hw.boards import load_board
 from qnn_hw.errors import QnnError
-from qnn_hw.synthesis.resources import Resources
 from qnn_hw.synthesis.vitis_report import (
     CSynthesis,
     HlsModule,

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from qnn_hw.analysis.resources.cells import Resources
 from qnn_hw.errors import QnnError
-from qnn_hw.synthesis.resources import Resources
 
 SOLUTIONS = ("solution1", "hls")
 

@@ -24,9 +24,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from qnn_hw.analysis.resources.cells import Resources
 from qnn_hw.errors import QnnError, nearest
 from qnn_hw.resources import cache_dir as default_cache_dir
-from qnn_hw.synthesis.resources import Resources, count_resources
+from qnn_hw.synthesis.resources import count_resources
 from qnn_hw.synthesis.timing import Timing, analyse, as_json, from_json
 
 Progress = Callable[[str], None]

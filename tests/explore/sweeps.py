@@ -54,21 +54,24 @@ def read_log(folder: Path) -> Log:
     return Log(count, running)
 
 
+def join(address: str) -> subprocess.Popen[bytes]:
+    """Start a worker of the scheduler at `address`; nobody restarts it."""
+    options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_worker", address, *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 @contextmanager
 def cluster(workers: int) -> Iterator[tuple[str, dict[int, subprocess.Popen[bytes]]]]:
     """Yield the address of a scheduler and its worker processes by pid; nobody restarts a worker that is killed."""
     from distributed import LocalCluster
 
     with LocalCluster(n_workers=0, processes=True, dashboard_address=":0", silence_logs=50) as scheduler:
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler.scheduler_address]
-        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        started = [
-            subprocess.Popen(
-                [*command, *options], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            for _ in range(workers)
-        ]
+        started = [join(scheduler.scheduler_address) for _ in range(workers)]
         try:
             yield scheduler.scheduler_address, {process.pid: process for process in started}
         finally:

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sweep over two workers of which one is killed in the middle of a build: complete, and nothing is built twice."""
+"""A sweep over two workers of which one is killed in the middle of a build: complete, and nothing is built twice.
+
+And one whose scheduler is killed: a sentence, and what is finished stays.
+"""
 
 import csv
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from qnn_hw.backends.folder import read_build
+from qnn_hw.errors import QnnError
 from qnn_hw.explore import run_sweep
-from tests.explore.sweeps import cluster, network, read_log, request
+from tests.explore.sweeps import cluster, join, network, read_log, request
 
 
 def test_a_worker_is_killed_in_the_middle_of_twelve_builds(tmp_path: Path) -> None:
@@ -46,3 +54,30 @@ def test_a_worker_is_killed_in_the_middle_of_twelve_builds(tmp_path: Path) -> No
     for row in rows:
         assert read_build(out / row["build"]).manifest["graph_hash"] == row["graph_hash"]
     assert list(out.rglob(".*")) == [], "the lost worker's half-written build is still there"
+
+
+def test_the_scheduler_is_killed(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    address, out = f"tcp://127.0.0.1:{port}", tmp_path / "sweep"
+    options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *options]
+    scheduler = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    worker = join(address)
+
+    def kill(text: str) -> None:
+        if text.startswith("1 of 6"):
+            scheduler.kill()
+
+    try:
+        wanted = request(out, "10000:6000000:6", scheduler=address, scheduler_timeout_s=60.0)
+        with pytest.raises(QnnError) as error:
+            run_sweep([network()], wanted, kill)
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
+    assert str(error.value) == (
+        "explore: the scheduler went away; the points finished until then are kept, repeat the command to go on"
+    )
+    assert len(list((out / "points").glob("*.json"))) >= 1

@@ -45,7 +45,7 @@ def test_a_chosen_folding_reads_back(tmp_path: Path) -> None:
     path.write_text(text)
     assert read_folding(path, LAYERS) == folding
     pe, simd = folding["conv0"].pe, folding["conv0"].simd
-    assert f"# 4 rows x 18 columns at 36 positions: {LAYERS[0].cycles(pe, simd):,} cycles a frame\n[\"conv0\"]" in text
+    assert f'# 4 rows x 18 columns at 36 positions: {LAYERS[0].cycles(pe, simd):,} cycles a frame\n["conv0"]' in text
     assert "# 4 channels at 9 positions: " in text
 
 

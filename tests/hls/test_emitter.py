@@ -18,6 +18,7 @@ from qnn_hw.backends.instance import _DESCRIPTIONS, _find_descriptions
 from qnn_hw.build import write_build
 from qnn_hw.errors import QnnError
 from qnn_hw.folding import LayerFolding
+from qnn_hw.ir import DataType
 from qnn_hw.ir.graph import Graph, Op, TensorType, operator
 from qnn_hw.resources import resource_dir
 from qnn_hw.simulation.csim import hls_folder
@@ -26,7 +27,7 @@ from tests.test_elaborations import BIPOLAR, ELABORATIONS, Elaboration, accelera
 
 TWO_LAYERS = Elaboration(
     Net((8,), (), (4,), classes=2, input_dtype=BIPOLAR, centred=False),
-    folding=(("fc0", LayerFolding(2, 4, "bram")), ("head", LayerFolding(1, 2, "lut"))),
+    folding=(("fc0", LayerFolding(2, 4, "bram", fifo_depth=4)), ("head", LayerFolding(1, 2, "lut"))),
 )
 CONVOLUTION = Elaboration(Net((8, 8, 2), (Conv(4, pool=(2, 2)), Conv(6, same=True)), (8,), classes=4))
 
@@ -42,6 +43,7 @@ def test_a_core_as_text() -> None:
         == """\
 // fc0_acc: matvec of layer fc0, queued_input_queued b1[8]/4 -> fc0_acc u4[4]/2
 void stage_fc0_acc(hls::stream<ap_uint<4>>& in, hls::stream<ap_uint<8>>& out) {
+#pragma HLS INLINE off
   // weight_memory bram
 #pragma HLS BIND_STORAGE variable = fc0_acc_weights type = rom_1p impl = bram
   const unsigned PE = 2;
@@ -168,6 +170,14 @@ def test_wide_beats_define_the_limit_before_ap_int_is_included() -> None:
     header = hls_files(folded(case))["qnn_core.hpp"]
     assert header.index("#define AP_INT_MAX_W 4096") < header.index("#include <ap_int.h>")
     assert "AP_INT_MAX_W" not in hls_files(folded(TWO_LAYERS))["qnn_core.hpp"]
+
+
+def test_words_wider_than_every_beat_define_the_limit_too() -> None:
+    # 700 unsigned bits are 350 pairs, whose sums and differences have 3 bits each: 1,050 bits.
+    case = Elaboration(
+        Net((700,), classes=2, input_dtype=DataType(1), centred=False), folding=(("head", LayerFolding(1, 700)),)
+    )
+    assert "#define AP_INT_MAX_W 4096" in hls_files(folded(case))["qnn_core.hpp"]
 
 
 TOO_WIDE = Elaboration(

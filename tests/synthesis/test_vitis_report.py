@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from qnn_hw.analysis.resources.cells import Resources
 from qnn_hw.errors import QnnError
-from qnn_hw.synthesis.resources import Resources
 from qnn_hw.synthesis.vitis_report import find_solution, read_cosim, read_csynth, read_implementation
 from tests.synthesis.vitis_stand_in import COSIM, csynth_xml, export_xml, module_xml, write_reports
 

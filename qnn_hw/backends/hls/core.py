@@ -4,9 +4,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from qnn_hw.backends.hls.stage import MAX_WIDTH_BITS, Stage, Table, UnsupportedByHls, stage
+from qnn_hw.backends.hls.stage import MAX_WIDTH_BITS, Stage, Table, UnsupportedByHls, stage, widths
 from qnn_hw.backends.hls.text import call, comment
-from qnn_hw.ir.graph import Graph, TensorType
+from qnn_hw.ir.graph import Graph, Op, TensorType
+from qnn_hw.ir.ops.duplicate import Duplicate
 from qnn_hw.ir.ops.fifo import Fifo
 from qnn_hw.ir.ops.flatten import Flatten
 from qnn_hw.ir.ops.width_converter import WidthConverter
@@ -91,9 +92,23 @@ def make_core(graph: Graph) -> Core:
         graph = _with_input_queue(graph)
         sources, depths = _resolve(graph)
     stages = tuple(stage(op, graph) for op in graph.ops if not isinstance(op, RENAMINGS))
-    inside = [tensor for item in stages for tensor in item.op.outputs if tensor != sources[graph.outputs[0]]]
-    links = {name: Link(name, graph.types[name], max(DEFAULT_DEPTH, depths[name])) for name in inside}
+    links = {
+        name: Link(name, graph.types[name], max(DEFAULT_DEPTH, depths[name]) + _held(item.op))
+        for item in stages
+        for name in item.op.outputs
+        if name != sources[graph.outputs[0]]
+    }
     return Core(graph, stages, links, sources)
+
+
+def _held(op: Op) -> int:
+    """Return the beats that the RTL module keeps for one reader after the other one has got them.
+
+    The depths of queues are found with the RTL's modules. `qnn_duplicate` gives the last beat that a full queue does
+    not take to the other reader already; a process of Vitis HLS writes both streams in one cycle or none, so that the
+    other branch would lack this beat, and the core stop.
+    """
+    return 1 if isinstance(op, Duplicate) else 0
 
 
 def _resolve(graph: Graph) -> tuple[dict[str, str], dict[str, int]]:
@@ -125,7 +140,7 @@ def _with_input_queue(graph: Graph) -> Graph:
 
 def print_header(core: Core) -> str:
     """Return the text of `qnn_core.hpp`."""
-    widest = max(width for item in core.stages for width in _widths(item, core.graph))
+    widest = max(width for item in core.stages for _, width in widths(item, core.graph))
     lines = [
         *_head(core.graph),
         *comment(
@@ -137,7 +152,9 @@ def print_header(core: Core) -> str:
     ]
     if widest > MAX_WIDTHS[0]:
         lines += [
-            *comment(f"The widest beat has {widest} bits; ap_int.h takes {MAX_WIDTHS[0]} unless told otherwise."),
+            *comment(
+                f"The widest beat or word has {widest} bits; ap_int.h takes {MAX_WIDTHS[0]} unless told otherwise."
+            ),
             "#ifndef AP_INT_MAX_W",
             f"#define AP_INT_MAX_W {next(limit for limit in MAX_WIDTHS if widest <= limit)}",
             "#endif",
@@ -170,11 +187,6 @@ def describe(item: Stage, graph: Graph) -> str:
     """Return what a stage is: operator, streams, layer."""
     ends = [", ".join(f"{name} {graph.types[name]}" for name in names) for names in (item.op.inputs, item.op.outputs)]
     return f"{item.op.name}: {item.op.keyword} of layer {item.op.layer}, {ends[0]} -> {ends[1]}"
-
-
-def _widths(item: Stage, graph: Graph) -> list[int]:
-    beats = [graph.types[name].width_bits for name in (*item.op.inputs, *item.op.outputs)]
-    return [*beats, *(table.width_bits for table in item.tables)]
 
 
 def _head(graph: Graph) -> list[str]:
@@ -213,7 +225,8 @@ def _core_signature(core: Core, tail: str) -> list[str]:
 
 def _print_stage(item: Stage, graph: Graph) -> list[str]:
     inputs, outputs = port_names(item)
-    lines = [*comment(describe(item, graph)), *_signature(item, graph, " {")]
+    # Without it Vitis HLS may take a small stage into the core, and no report has its name.
+    lines = [*comment(describe(item, graph)), *_signature(item, graph, " {"), "#pragma HLS INLINE off"]
     lines += [line for table in item.tables for line in _storage(item, table)]
     lines += [
         f"  const {'int' if name in SIGNED_ARGUMENTS else 'unsigned'} {name} = {value};"

@@ -60,6 +60,7 @@ class Stage:
         header: file name.
         arguments: template arguments in their order, name -> value.
         tables: arrays handed over behind the streams.
+        inside_bits: of the widest `ap_uint` that the function makes besides beats and words; 0 if there is none.
     """
 
     op: Op
@@ -67,6 +68,7 @@ class Stage:
     header: str
     arguments: Mapping[str, int]
     tables: tuple[Table, ...] = ()
+    inside_bits: int = 0
 
 
 Print = Callable[[Op, Graph, Instance], Stage]
@@ -99,7 +101,7 @@ def stage(op: Op, graph: Graph) -> Stage:
                 f"{op.layer}: {tensor} has elements of {graph.types[tensor].dtype}, HLS C++ takes at most "
                 f"{MAX_ELEMENT_BITS} bits; use the RTL"
             )
-    for what, width in _widths(found, graph):
+    for what, width in widths(found, graph):
         if width > MAX_WIDTH_BITS:
             raise UnsupportedByHls(
                 f"{op.layer}: {what} has {width:,} bits, HLS C++ takes at most {MAX_WIDTH_BITS:,} (AP_INT_MAX_W); "
@@ -108,11 +110,14 @@ def stage(op: Op, graph: Graph) -> Stage:
     return found
 
 
-def _widths(found: Stage, graph: Graph) -> Iterator[tuple[str, int]]:
+def widths(found: Stage, graph: Graph) -> Iterator[tuple[str, int]]:
+    """Name everything wide in a stage, and its bits."""
     for tensor in (*found.op.inputs, *found.op.outputs):
         yield f"a beat of {tensor} ({graph.types[tensor]})", graph.types[tensor].width_bits
     for table in found.tables:
         yield f"a word of {found.op.name}_{table.name}", table.width_bits
+    if found.inside_bits:
+        yield f"a word inside {found.op.name}", found.inside_bits
 
 
 def choose(found: Instance, names: str, **more: int) -> dict[str, int]:

@@ -27,7 +27,8 @@ def classifier(op: Op, graph: Graph) -> Instance:
     }
     if op.ranks:
         ranks = graph.constants[op.ranks]
-        width = max(1, int(ranks.size - 1).bit_length())
+        # A table of n entries needs ranks below n; more where accumulators without a column had ranks of their own.
+        width = max(1, int(max(ranks.size - 1, ranks.max())).bit_length())
         return Instance(
             "qnn_classifier",
             {**shape, "ScoreKind": 1, "ScoreWidth": width, "SlopeWidth": 1, "InitFile": file},

@@ -37,6 +37,10 @@ from typing import Any
 from .errors import SimulationError
 
 SCHEMA = 1
+
+STEADY_FRAMES = 3
+"""Frames the steady scenario sends at least, repeating the golden ones: the interval lies between its last two."""
+
 _DTYPE = re.compile(r"([uib])([1-9]\d*)(?:\.-?\d+)?")  # the bench compares codes: fraction bits do not matter
 
 

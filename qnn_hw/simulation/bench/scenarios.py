@@ -17,7 +17,7 @@ import cocotb
 from cocotb.triggers import RisingEdge, Timer
 
 from .judge import Finding, Run, judge_run, measured, read_runs
-from .manifest import Manifest, read_manifest
+from .manifest import STEADY_FRAMES, Manifest, read_manifest
 
 ID_VALUE = 0x514E4E31
 SHELL_VERSION = 1
@@ -46,7 +46,7 @@ def scenario(function: Callable[[Bench], Awaitable[None]]) -> Any:
 @scenario
 async def steady(bench: Bench) -> None:
     """No pauses on either side: values, frame interval, first latency, FIFO marks; registers agree with the bench."""
-    n_frames = max(bench.n_frames, 3)
+    n_frames = max(bench.n_frames, STEADY_FRAMES)
     run = await bench.run(n_frames, n_frames)
     if run is None:
         return

@@ -6,6 +6,9 @@ from qnn_hw.backends.instance import Instance
 from qnn_hw.ir.graph import Graph, Op
 from qnn_hw.ir.ops.matvec import MatVec
 
+INTEGERS = 2
+"""`InKind` of inputs that are neither bipolar nor ternary."""
+
 
 @prints(MatVec)
 def matvec(op: Op, graph: Graph, found: Instance) -> Stage:
@@ -27,4 +30,6 @@ def matvec(op: Op, graph: Graph, found: Instance) -> Stage:
             "column 0 of the word in its least significant bit, 1 = weight +1, 0 = weight -1.",
         ),
     )
-    return Stage(op, "mvu", "mvu.hpp", arguments, (weights,))
+    # Sums and differences of lane pairs, see dot_integer.hpp.
+    pairs = (op.simd + 1) // 2 * (arguments["InWidth"] + 2) if arguments["InKind"] == INTEGERS else 0
+    return Stage(op, "mvu", "mvu.hpp", arguments, (weights,), inside_bits=pairs)

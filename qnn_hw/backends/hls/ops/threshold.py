@@ -26,4 +26,5 @@ def threshold(op: Op, graph: Graph, found: Instance) -> Stage:
         words=slices(words, width, op.pe * steps),
         comment=(f"[cf][p][i]: threshold i, ascending{signed}, of channel cf * {op.pe} + p.",),
     )
-    return Stage(op, "threshold", "threshold.hpp", arguments, (thresholds,))
+    # One bit a threshold that is reached.
+    return Stage(op, "threshold", "threshold.hpp", arguments, (thresholds,), inside_bits=steps)
