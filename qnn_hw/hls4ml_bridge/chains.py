@@ -99,6 +99,14 @@ def raw_source(model: Any, name: str) -> bool:
     return _operand_code(model, find_layer(model, name)) is None
 
 
+def operand_scale(model: Any, name: str, raw: Raw | None) -> float:
+    """Return the real value of one step of what a layer of ours multiplies, see `dot_stage`."""
+    if raw is not None:
+        return 2.0**-raw.fraction_bits
+    code = _operand_code(model, find_layer(model, name))
+    return 1.0 if code is None else code.scale
+
+
 def dot_stage(model: Any, name: str, raw: Raw | None) -> DotStage:
     """Return the integer product of one of our layers.
 

@@ -20,14 +20,22 @@ from hls4ml.model.types import (
 )
 
 from qnn_hw.errors import QnnError
+from qnn_hw.hls4ml_bridge import BACKENDS
 from qnn_hw.hls4ml_bridge.handlers import geometry
 from qnn_hw.hls4ml_bridge.nodes import DOTS, QnnPool, QnnQuantizer, QnnThreshold, fitting_integer
+
+_SCALE_BITS = 18
+"""Of a scale behind sums, the sign among them: the narrower input of a DSP slice."""
+
+_SCALED_BITS = 10
+"""By how many bits a scaled sum is finer than the step of the sum."""
 
 
 def register_passes() -> None:
     """Register the passes once."""
     vivado = get_backend("Vivado")
     for name, cls, flow in (
+        ("qnn_backends", Backends, "parse_qonnx"),
         ("qnn_quantizing_activations", QuantizingActivations, "parse_qonnx"),
         ("qnn_pools_of_codes", PoolsOfCodes, "parse_qonnx"),
         ("qnn_accumulators", Accumulators, "parse_qonnx"),
@@ -36,6 +44,28 @@ def register_passes() -> None:
     ):
         if f"vivado:{name}" not in get_backend_passes("Vivado"):
             vivado.register_pass(name, cls, flow=flow)
+
+
+class Backends(OptimizerPass):
+    """Refuse backends without our templates: hls4ml would leave the calls out and compile what is left.
+
+    Requires: the graph as parsed. Ensures: our nodes go to a backend that can print them.
+    """
+
+    def match(self, node: Any) -> bool:
+        """A node of ours for a backend that has no template of it."""
+        return node.class_name in (*DOTS, "QnnQuantizer") and node.model.config.backend.name not in BACKENDS
+
+    def transform(self, model: Any, node: Any) -> bool:
+        """Refuse.
+
+        Raises:
+            QnnError: always.
+        """
+        raise QnnError(
+            f"{node.get_attr('keras_layer')}: the hls4ml bridge has no templates for the backend "
+            f"{model.config.backend.name}; use {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}"
+        )
 
 
 class QuantizingActivations(OptimizerPass):
@@ -93,8 +123,9 @@ class PoolsOfCodes(OptimizerPass):
 class Accumulators(OptimizerPass):
     """Give sums the width they need.
 
-    Requires: the graph as parsed. Ensures: the output type of a sum holds every value it can take, and a sum over raw
-    inputs has an input type for which it is exact.
+    Requires: the graph as parsed. Ensures: the output type of a sum holds every value it can take and means what Keras
+    delivers, with a scale behind it where no fixed-point type can; a sum over raw inputs has an input type for which it
+    is exact.
     """
 
     def match(self, node: Any) -> bool:
@@ -103,18 +134,22 @@ class Accumulators(OptimizerPass):
 
     def transform(self, model: Any, node: Any) -> bool:
         """Set the types of input and output."""
-        from qnn_hw.hls4ml_bridge.chains import dot_stage, raw_source
+        from qnn_hw.hls4ml_bridge.chains import dot_stage, operand_scale, raw_source
 
         keras_model, name = _keras_model(model), node.get_attr("keras_layer")
         raw = _raw_input(node) if raw_source(keras_model, name) else None
+        scale = operand_scale(keras_model, name, raw)
         stage = dot_stage(keras_model, name, raw)
         precision = fitting_integer(np.array([stage.reach.first, stage.reach.last]))
-        if raw is not None and raw.fraction_bits:
-            precision = FixedPrecisionType(precision.width, precision.width - raw.fraction_bits, True)
+        fraction_bits = -np.log2(scale)
+        if fraction_bits and fraction_bits.is_integer():
+            precision = FixedPrecisionType(precision.width, precision.width - int(fraction_bits), True)
         node.set_attr("acc_width", precision.width)
         node.set_attr("pad_code", stage.pad_value)
         node.get_output_variable().type.precision = precision
         node.set_attr("settled", True)
+        if not fraction_bits.is_integer():
+            _insert_scale(model, node, scale, precision.width)
         return False
 
 
@@ -172,6 +207,37 @@ class ValueThresholds(OptimizerPass):
         raw = _raw_type(name, node.get_input_variable().type.precision)
         _replace(model, node, value_quantizer(keras_model, name, node.get_attr("part"), raw))
         return True
+
+
+def _insert_scale(model: Any, node: Any, scale: float, acc_width: int) -> None:
+    """Multiply a sum by a scale that is no power of two, for everything that reads it.
+
+    A quantizer of ours that does so takes this node away again when it is fused.
+    """
+    shape = node.get_output_variable().shape
+    attributes = {
+        "n_in": int(np.prod(shape)),
+        "n_filt": int(shape[-1]) if len(shape) > 1 else -1,
+        "scale_data": np.full(int(shape[-1]), scale),
+        "bias_data": np.zeros(int(shape[-1])),
+    }
+    name, sums = f"{node.name}_input_scale", node.outputs[0]
+    exponent = int(np.floor(np.log2(scale)))
+    precision = {
+        "scale": f"fixed<{_SCALE_BITS},{exponent + 2}>",
+        "result": f"fixed<{acc_width + 1 + _SCALED_BITS},{acc_width + exponent + 1}>",
+    }
+    # Types by the node's name: without one it would share, and change, the type `model_default_t`.
+    model.config.parse_name_config(name, {"Precision": precision})
+    made = model.make_node("BatchNormalization", name, attributes, [sums])
+    readers = node.get_output_nodes()
+    if readers:
+        model.insert_node(made, before=readers[0], input_idx=readers[0].inputs.index(sums))
+    else:
+        model.insert_node(made)
+    for reader in readers:
+        reader.inputs = [made.outputs[0] if one == sums else one for one in reader.inputs]
+    model.outputs = [made.outputs[0] if one == sums else one for one in model.outputs]
 
 
 def _keras_model(model: Any) -> Any:

@@ -48,7 +48,7 @@ namespace hls {
 template <typename T>
 class stream {
  public:
-  explicit stream(const char*, std::size_t depth) : depth_(depth) {}
+  explicit stream(const char*, std::size_t depth = 2) : depth_(depth) {}
   bool full() const { return held_.size() >= depth_; }
   bool empty() const {
     std::lock_guard<std::mutex> guard(region().lock);
