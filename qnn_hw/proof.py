@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from qnn_hw.analysis.schedule import schedule
 from qnn_hw.backends.folder import Build, read_build
+from qnn_hw.backends.hls.scripts import CONFIG_FILE, graph_hash_of
 from qnn_hw.backends.rtl import HASH_FILE, interface
 from qnn_hw.boards import load_board
 from qnn_hw.build import probed_streams, write_build
@@ -169,6 +170,7 @@ def simulate_c(
         QnnError: if there is no HLS C++, or it cannot be compiled or run.
     """
     hls = hls_folder(build.path)
+    _check_hash(hls, build)
     if data is None:
         expected = _golden_expected(build, run.images)
     else:
@@ -199,6 +201,16 @@ def simulate_c(
         "repeat": f"qnn-hw simulate {build.path} --backend hls",
     }
     return judge(verdict, None, decisions)
+
+
+def _check_hash(hls: Path, build: Build) -> None:
+    """Raise QnnError if the C++ is that of another accelerator: all differences would be those of the networks."""
+    file, expected = hls / CONFIG_FILE, build.manifest["graph_hash"]
+    found = graph_hash_of(file.read_text(encoding="utf-8", errors="replace")) if file.is_file() else None
+    if found != expected:
+        raise QnnError(
+            f"{hls}: stale, its graph hash is {found or 'missing'} and that of qnn.json {expected}; build again"
+        )
 
 
 STREAM_FRAMES = 20

@@ -50,6 +50,32 @@ def queue_paths(graph: Graph) -> Graph:
     return graph.with_ops(tuple(ops))
 
 
+def depths_without_own_path(graph: Graph) -> dict[str, int]:
+    """Return operator name -> depth of each queue in front of an add at which its path alone never holds up the other.
+
+    The depth is the one of `queue_paths`: it counts on nothing that the modules of the queue's own path may hold, as
+    the shortest depth for a certain set of modules does.
+
+    Args:
+        graph: folded graph, queues in front of its adds included.
+    """
+    depths: dict[str, int] = {}
+    paths = _Paths({name: {name: Fraction(0)} for name in graph.inputs}, {name: [name] for name in graph.inputs})
+    for op in graph.ops:
+        if isinstance(op, Add):
+            queues = [graph.producer(name) for name in op.inputs]
+            ends = [
+                queue.inputs[0] if isinstance(queue, Fifo) else name
+                for queue, name in zip(queues, op.inputs, strict=True)
+            ]
+            fork = paths.fork(*ends)
+            for queue, end, other in zip(queues, ends, reversed(ends), strict=True):
+                if isinstance(queue, Fifo):
+                    depths[queue.name] = _depth(paths.held[other][fork], graph.types[end].beats)
+        paths.add(op, frames_held(op, graph))
+    return depths
+
+
 @dataclass
 class _Paths:
     """What is known of every tensor so far.
@@ -89,11 +115,15 @@ def _queues(op: Add, graph: Graph, paths: _Paths, taken: set[str]) -> dict[str, 
         while stream in taken:
             stream += "_"
         taken.add(stream)
-        depth = math.ceil(frames * graph.types[tensor].beats) + SPARE_BEATS
+        depth = _depth(frames, graph.types[tensor].beats)
         queues[tensor] = Fifo(
             name=f"{op.name}_fifo{i}", layer=op.layer, inputs=(tensor,), outputs=(stream,), depth=depth
         )
     return queues
+
+
+def _depth(frames: Fraction, beats: int) -> int:
+    return math.ceil(frames * beats) + SPARE_BEATS
 
 
 def frames_held(op: Op, graph: Graph) -> Fraction:

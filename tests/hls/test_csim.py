@@ -2,6 +2,7 @@
 """C simulation of a build: verdicts, planted defects, the C++ testbench, samples of one's own, what is refused."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -194,6 +195,13 @@ def test_a_build_without_hls_is_stale(copy: Path) -> None:
     with pytest.raises(
         QnnError, match=r"copy: has no hls/qnn_core.cpp, an older qnn-hw wrote this build; build again$"
     ):
+        simulate_c(read_build(copy), HLS)
+
+
+def test_hls_of_another_accelerator_is_stale(copy: Path) -> None:
+    config = copy / "hls" / "hls_config.cfg"
+    change(config, lambda text: re.sub(r"graph_hash=\w+", f"graph_hash={'0' * 32}", text))
+    with pytest.raises(QnnError, match=r"copy/hls: stale, its graph hash is 0{32} and that of qnn.json \w{32}; build"):
         simulate_c(read_build(copy), HLS)
 
 

@@ -11,7 +11,7 @@ import pytest
 from qnn_hw.errors import QnnError
 from qnn_hw.frontends.keras import predict
 from qnn_hw.layers import BatchNormalization, QuantConv1D, QuantConv2D, QuantDense
-from qnn_hw.quantizers import DoReFa, SteSign, ste_sign
+from qnn_hw.quantizers import DoReFa, FixedPoint, SteSign, ste_sign
 from tests.hls4ml import nets
 from tests.hls4ml.nets import BINARY, WEIGHTS_ONLY
 
@@ -132,6 +132,31 @@ def test_binary_body_between_float_layers(io_type: str, backend: str, tmp_path: 
     np.testing.assert_allclose(outputs, predict(keras.Model(start, head), fed), atol=0.25)
 
 
+@pytest.mark.parametrize(
+    ("quantizer", "io_type", "atol"),
+    [
+        pytest.param(FixedPoint(4, 1), "io_stream", 0.0, id="half"),  # a power of two: sums stay exact
+        pytest.param(DoReFa(2), "io_parallel", 0.01, id="third"),
+    ],
+)
+def test_sums_of_scaled_codes_mean_what_keras_delivers(quantizer: Any, io_type: str, atol: float, tmp_path: Path) -> None:
+    """A quantizer, an addition and the end of the model read the same sums."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input((20,))
+    normalized = BatchNormalization(name="bn")(QuantDense(8, **BINARY, name="d0")(x))
+    plain = QuantDense(8, **BINARY, name="plain")(normalized)
+    sums = QuantDense(8, **{**BINARY, "input_quantizer": quantizer}, name="sums")(normalized)
+    behind = QuantDense(5, **BINARY, name="behind")(BatchNormalization(name="bn2")(sums))
+    model = nets.set_case(keras.Model(x, [behind, sums, keras.layers.Add(name="add")([plain, sums])]), "all")
+    samples = nets.small_integers((20,), ROWS)
+    hls_model = nets.converted(model, tmp_path, "Vitis", io_type)
+    hls_model.compile()
+    exact, *scaled = zip(hls_model.predict(samples), model(samples), strict=True)
+    nets.assert_exact("behind", exact[0].reshape(ROWS, -1), np.asarray(exact[1]))
+    for name, (ours, expected) in zip(("sums", "add"), scaled, strict=True):
+        np.testing.assert_allclose(ours.reshape(ROWS, -1), expected, rtol=0, atol=atol, err_msg=name)
+
+
 def test_a_model_that_ends_in_a_quantizer_delivers_its_values(tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input((9,)), QuantDense(8, **BINARY), BatchNormalization(), SteSign(name="s")])
@@ -167,6 +192,15 @@ class TestRefusals:
         layers = [keras.Input((8, 4)), QuantConv1D(4, 3, **BINARY, name="c")]
         assert _refused(layers, folder=tmp_path) == (
             "c: the hls4ml bridge has no QuantConv1D; use QuantDense or QuantConv2D"
+        )
+
+    @pytest.mark.parametrize("backend", ["Quartus", "oneAPI", "Catapult"])
+    def test_backend_without_templates(self, backend: str, tmp_path: Path) -> None:
+        model = keras.Sequential([keras.Input((8,)), QuantDense(4, **BINARY, name="d")])
+        with pytest.raises(QnnError) as refusal:
+            nets.converted(model, tmp_path, backend, "io_parallel")
+        assert str(refusal.value) == (
+            f"d: the hls4ml bridge has no templates for the backend {backend}; use Vivado, Vitis or VivadoAccelerator"
         )
 
     def test_dilation(self, tmp_path: Path) -> None:

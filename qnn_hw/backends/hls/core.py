@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from qnn_hw.backends.hls.stage import MAX_WIDTH_BITS, Stage, Table, UnsupportedByHls, stage, widths
 from qnn_hw.backends.hls.text import call, comment
-from qnn_hw.ir.graph import Graph, Op, TensorType
-from qnn_hw.ir.ops.duplicate import Duplicate
+from qnn_hw.folding.paths import depths_without_own_path
+from qnn_hw.ir.graph import Graph, TensorType
 from qnn_hw.ir.ops.fifo import Fifo
 from qnn_hw.ir.ops.flatten import Flatten
 from qnn_hw.ir.ops.width_converter import WidthConverter
@@ -92,34 +92,27 @@ def make_core(graph: Graph) -> Core:
         graph = _with_input_queue(graph)
         sources, depths = _resolve(graph)
     stages = tuple(stage(op, graph) for op in graph.ops if not isinstance(op, RENAMINGS))
-    links = {
-        name: Link(name, graph.types[name], max(DEFAULT_DEPTH, depths[name]) + _held(item.op))
-        for item in stages
-        for name in item.op.outputs
-        if name != sources[graph.outputs[0]]
-    }
+    inside = [tensor for item in stages for tensor in item.op.outputs if tensor != sources[graph.outputs[0]]]
+    links = {name: Link(name, graph.types[name], max(DEFAULT_DEPTH, depths[name])) for name in inside}
     return Core(graph, stages, links, sources)
 
 
-def _held(op: Op) -> int:
-    """Return the beats that the RTL module keeps for one reader after the other one has got them.
-
-    The depths of queues are found with the RTL's modules. `qnn_duplicate` gives the last beat that a full queue does
-    not take to the other reader already; a process of Vitis HLS writes both streams in one cycle or none, so that the
-    other branch would lack this beat, and the core stop.
-    """
-    return 1 if isinstance(op, Duplicate) else 0
-
-
 def _resolve(graph: Graph) -> tuple[dict[str, str], dict[str, int]]:
-    """Return each tensor's source, and the beats of the queues behind each source."""
+    """Return each tensor's source, and the beats of the queues behind each source.
+
+    Depths are found with the modules of the RTL (`folding.fifos`). A path to an add may count on what these hold, above
+    all on a line buffer that fills while its reader waits; a process of Vitis HLS that waits to write reads nothing,
+    and one that writes several streams writes all of them or none. So the queues at an add are as deep as if their
+    path held nothing.
+    """
+    at_adds = depths_without_own_path(graph)
     sources = {name: name for name in graph.inputs}
     depths = dict.fromkeys(graph.inputs, 0)
     for op in graph.ops:
         if isinstance(op, RENAMINGS):
             sources[op.outputs[0]] = sources[op.inputs[0]]
             if isinstance(op, Fifo):
-                depths[sources[op.inputs[0]]] += op.depth
+                depths[sources[op.inputs[0]]] += max(op.depth, at_adds.get(op.name, 0))
         else:
             sources |= {tensor: tensor for tensor in op.outputs}
             depths |= dict.fromkeys(op.outputs, 0)
