@@ -2,7 +2,8 @@
 """Configurations of hardware modules for the resource model: seeded, small enough to synthesize in seconds.
 
 Three sets: `fit` (coefficients are fitted to it), `held` (modules never used for fitting), and one `net-NAME` a whole
-random network, folded at random. The seeds were fixed before anything was fitted.
+random network, folded at random. Cases `fit2-...` are an earlier held-out set, whose errors were looked at: it belongs
+to the fit since then, and `held` and the networks were drawn again, by seeds of their own.
 """
 
 import json
@@ -26,6 +27,7 @@ from qnn_hw.passes import lower
 from tests.random_nets import Conv, Net, build
 
 SEED_FIT = 20261
+SEED_FORMERLY_HELD = 20262
 SEED_HELD = 20272
 SEED_NETS = 20273
 
@@ -436,4 +438,5 @@ def nets() -> Iterator[Case]:
 
 def cases() -> list[Case]:
     """All configurations."""
-    return [*modules("fit", SEED_FIT, 0), *modules("held", SEED_HELD, 1), *nets()]
+    formerly_held = (replace(case, name=f"fit2-{case.name}") for case in modules("fit", SEED_FORMERLY_HELD, 1))
+    return [*modules("fit", SEED_FIT, 0), *formerly_held, *modules("held", SEED_HELD, 1), *nets()]

@@ -193,8 +193,8 @@ def nonnegative_fit(sizes: FloatArray, left: FloatArray, scale: FloatArray) -> F
         w = scale * np.sqrt(robust)
         found = np.zeros(sizes.shape[1])
         matrix = sizes[:, active] * w[:, None]
-        # Only against terms that the configurations cannot tell apart.
-        ridge = 1e-7 * np.eye(int(active.sum())) * max(1e-9, (matrix**2).sum(axis=0).max())
+        # Only against terms that the configurations cannot tell apart; each in its own unit, so that none is shrunk.
+        ridge = np.diag(1e-6 * np.maximum((matrix**2).sum(axis=0), 1e-9))
         found[active] = np.linalg.solve(matrix.T @ matrix + ridge, matrix.T @ (left * w))
         if (found < 0).any():
             active &= found >= 0

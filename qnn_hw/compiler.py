@@ -19,8 +19,8 @@ from qnn_hw.emulator import execute, execute_packed
 from qnn_hw.errors import QnnError
 from qnn_hw.folding import Folding, fold, read_folding
 from qnn_hw.folding.apply import input_lanes
-from qnn_hw.folding.choice import Choice, Search, TargetFps, decide
-from qnn_hw.folding.choices import Outer, as_area
+from qnn_hw.folding.choice import NO_MARGIN, Choice, Search, TargetFps, decide
+from qnn_hw.folding.choices import Outer, as_area, graph_area
 from qnn_hw.folding.fifos import automatic_depths, with_depths
 from qnn_hw.folding.model import foldable_layers
 from qnn_hw.ir.datatype import IntArray
@@ -45,6 +45,9 @@ GOLDEN_FRAMES = 20
 SHELL_VERSION = 1
 
 SEARCH = Search()
+
+MOST_SOLUTIONS = 4
+"""How often a folding is solved for until the finished graph keeps the budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,11 +320,8 @@ def assemble(
     layers = foldable_layers(hardware)
     given = read_folding(Path(folding), layers) if isinstance(folding, str | Path) else dict(folding or {})
     outer = _outer(hardware, board)
-    choice = decide(hardware, board, outer, clock, target_fps, given, search)
-    folded = fold(hardware, choice.folding, input_lanes(hardware, choice.folding, outer.dma_lanes))
+    choice, folded = _fold_within_budget(hardware, board, outer, clock, target_fps, given, search)
     outside = interface(folded, board.dma_width_bits)
-    search.progress("sizing the queues")
-    folded = with_depths(folded, automatic_depths(folded, choice.folding, outside))
     accelerator = Accelerator(
         network.name,
         board,
@@ -339,6 +339,37 @@ def assemble(
     if isinstance(target_fps, float | int):
         _check_target(accelerator, target_fps)
     return accelerator
+
+
+def _fold_within_budget(
+    graph: Graph,
+    board: Board,
+    outer: Outer,
+    clock_mhz: float,
+    target_fps: TargetFps | None,
+    given: Folding,
+    search: Search,
+) -> tuple[Choice, Graph]:
+    """Decide the folding, fold, size the queues; solve again where the finished graph exceeds the budget after all.
+
+    The solver sees each segment alone, with queues before they are sized and a shell for the widest input.
+    """
+    budget, margin = search.budget(board), NO_MARGIN
+    for _ in range(MOST_SOLUTIONS):
+        choice = decide(graph, board, outer, clock_mhz, target_fps, given, search, margin)
+        folded = fold(graph, choice.folding, input_lanes(graph, choice.folding, outer.dma_lanes))
+        outside = interface(folded, board.dma_width_bits)
+        search.progress("sizing the queues")
+        folded = with_depths(folded, automatic_depths(folded, choice.folding, outside))
+        shell = as_area(estimate_module("qnn_shell", shell_parameters(folded, outside)))
+        excess = (graph_area(folded, instance) + shell).less(budget)
+        if choice.method != "solver" or excess == NO_MARGIN:
+            return choice, folded
+        margin += excess
+    raise QnnError(
+        f"folding: every design found needs more than the budget ({excess.lut:,} LUT, {excess.bram18:,} RAMB18, "
+        f"{excess.dsp:,} DSP too many at last); raise it a little"
+    )
 
 
 def _outer(graph: Graph, board: Board) -> Outer:

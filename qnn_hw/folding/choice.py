@@ -24,6 +24,8 @@ the 26 k LUT of BNN-PYNQ's CNV-W1A1)."""
 RAM_PRICE = 3
 """How much cheaper block RAM and DSP are than their share of the board: unused ones are worth little, LUT a lot."""
 
+NO_MARGIN = Area()
+
 _ANY_CYCLES = 1e18
 """Cycles a frame that every folding keeps; a target of almost zero frames a second asks for no more."""
 
@@ -57,6 +59,11 @@ class Search:
     max_dsp: int | None = None
     time_limit_s: float = DEFAULT_TIME_LIMIT_S
     progress: Progress = lambda text: None
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether a budget was given."""
+        return any(limit is not None for limit in (self.max_lut, self.max_bram36, self.max_dsp))
 
     def budget(self, board: Board) -> Area:
         """Return the limits on `board`.
@@ -102,6 +109,7 @@ def decide(
     target_fps: TargetFps | None,
     given: Folding,
     search: Search,
+    margin: Area = NO_MARGIN,
 ) -> Choice:
     """Decide the folding of a hardware graph that is not folded yet.
 
@@ -116,6 +124,7 @@ def decide(
         target_fps: frames a second, "max" or None.
         given: layers that are decided.
         search: budget and time of the solver.
+        margin: what the solver has to leave of the budget, for what it does not see.
 
     Raises:
         QnnError: naming the layer or resource at fault.
@@ -133,11 +142,16 @@ def decide(
     cycles = None if rate == "max" else int(min(clock_mhz * 1e6 / rate, _ANY_CYCLES))
     if target_fps is None or (cycles is not None and branches(graph)):
         assert cycles is not None
+        if search.is_limited:
+            raise QnnError(
+                "max_lut, max_bram36, max_dsp: the solver alone keeps a budget, and here each layer follows the rule ("
+                + ("the network branches); leave the budget out" if target_fps else "no target); give target_fps, too")
+            )
         by_rule = choose_folding(graph, cycles, skip=frozenset(given))
         return Choice({layer.name: given.get(layer.name) or by_rule[layer.name] for layer in layers}, "rule")
     search.progress("estimating foldings")
     problem = pose(graph, outer, given, cycles)
-    goal = Goal(search.budget(board), prices(board), cycles, search.time_limit_s)
+    goal = Goal(search.budget(board).less(margin), prices(board), cycles, search.time_limit_s)
     solution = solve(problem, goal, search.progress)
     chosen: dict[str, LayerFolding] = {
         name: candidate.folding for name, candidate in zip(problem.layers, solution.chosen, strict=True)

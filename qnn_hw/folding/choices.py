@@ -137,7 +137,7 @@ def _candidates(
         cycles_a_frame = [
             op.cycles(folded.input_types(op), (folded.types[op.outputs[0]],), folded.constants) for op in folded.ops
         ]
-        area = sum((_area(op, folded, outer.describe) for op in folded.ops), Area())
+        area = graph_area(folded, outer.describe)
         yield Candidate(folding, lanes, folded.types[folded.outputs[0]].lanes, max(cycles_a_frame), area)
 
 
@@ -187,6 +187,11 @@ def _converter_area(kind: TensorType, present: int, wanted: int) -> Area | None:
         bits = {"InWidth": before * kind.dtype.bits, "OutWidth": lanes * kind.dtype.bits}
         area, before = area + as_area(estimate_module("qnn_width_converter", bits)), lanes
     return area
+
+
+def graph_area(graph: Graph, describe: Describe) -> Area:
+    """Return the area of a folded graph by the solver's own estimates."""
+    return sum((_area(op, graph, describe) for op in graph.ops), Area())
 
 
 def _area(op: Op, graph: Graph, describe: Describe) -> Area:

@@ -34,6 +34,10 @@ class Area:
     def __add__(self, other: "Area") -> "Area":
         return Area(self.lut + other.lut, self.bram18 + other.bram18, self.dsp + other.dsp)
 
+    def less(self, other: "Area") -> "Area":
+        """Return the difference of each resource, 0 where it would be negative."""
+        return Area(*(max(0, getattr(self, name) - getattr(other, name)) for name in RESOURCES))
+
 
 RESOURCES = tuple(field.name for field in fields(Area))
 UNITS = {"lut": "LUT", "bram18": "RAMB18", "dsp": "DSP"}

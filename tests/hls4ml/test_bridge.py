@@ -139,7 +139,9 @@ def test_binary_body_between_float_layers(io_type: str, backend: str, tmp_path: 
         pytest.param(DoReFa(2), "io_parallel", 0.01, id="third"),
     ],
 )
-def test_sums_of_scaled_codes_mean_what_keras_delivers(quantizer: Any, io_type: str, atol: float, tmp_path: Path) -> None:
+def test_sums_of_scaled_codes_mean_what_keras_delivers(
+    quantizer: Any, io_type: str, atol: float, tmp_path: Path
+) -> None:
     """A quantizer, an addition and the end of the model read the same sums."""
     keras.utils.set_random_seed(3)
     x = keras.Input((20,))

@@ -35,8 +35,10 @@ def classifier(p: Parameters, table: TableSummary | None) -> Structure:
     ff = pe * score + 2 * (score + index) + index + 4 + (4 if folds == 2 else 0)
     if folds == 1:
         ff -= _CONSTANT_BITS * pe
+    # With one beat a frame nothing is compared with its best, and the last choice is of the index alone.
+    nodes = pe if folds > 1 else pe - 1
     luts, chain = comparison(score)
-    carry4 = adder_carry4(fold) + pe * chain
+    carry4 = adder_carry4(fold) + nodes * chain
     # Ranks rise or fall with the accumulator: their columns are simpler functions than those of other tables.
     logic = sum(size for _, size in store.lut)
     table_terms = (("classifier.ranks", logic * (folds << int(p["InWidth"])) / 64),) if ranks else store.lut
@@ -44,9 +46,8 @@ def classifier(p: Parameters, table: TableSummary | None) -> Structure:
         *table_terms,
         ("classifier.one", 1.0),
         ("classifier.fold", float(fold)),
-        ("classifier.index", float(index)),
-        ("classifier.compare", float(pe * luts)),
-        ("classifier.choose", float((pe - 1) * score)),
+        ("classifier.compare", float(nodes * luts)),
+        ("classifier.choose", float((pe - 1 if folds > 1 else max(0, pe - 2)) * score)),
         ("classifier.lanes", float((pe - 1) * address_bits(pe))),
     )
     return Structure(Resources(lut=lutram, lutram=lutram, ff=ff, carry4=carry4, dsp=dsp) + store.known, terms)

@@ -12,7 +12,10 @@ With NF = MatrixHeight / PE, SF = MatrixWidth / SIMD, T = NF * SF tiles:
     BRAM   weights, T words of PE * SIMD bits
 
 A single tile (T = 1) has constant weights: the popcounts of all PEs become functions of the same inputs, which yosys
-shares; a term of its own.
+shares; terms of their own. With integers a leaf is then a sum or a difference as it comes or inverted, and PEs share the
+inverted ones; the same holds for equal leaves of a few tiles.
+An adder's LUTs take one summand through them, the other has to be there as it is: of two leaves one is chosen by LUTs of
+its own, and of a pair of lanes one comes through the LUTs of the multiplexer before the vector buffer.
 """
 
 from qnn_hw.analysis.resources.cells import Resources
@@ -50,26 +53,26 @@ def mvu(p: Parameters, table: TableSummary | None) -> Structure:
     lutram = 0
     if repeats:
         lutram = ram(simd * width, sf, "distributed", one_address=kind < 2 or simd == 1).lutram
-        lut += simd * width
+        lut += (-(-simd // 2) if kind == 2 else simd) * width
         if kind == 2 and simd > 1:
             ff += address_bits(sf)  # the read address is registered: the memory has two ports
 
     store = table_store(int(p["PE"]) * simd, tiles, str(p["WeightStyle"]), table)
-    terms = [*store.lut, ("mvu.one", 1.0), ("mvu.counters", float(counters)), ("mvu.pe", float(pe))]
+    terms = [*store.lut, ("mvu.one", 1.0), ("mvu.counters", float(counters))]
     if kind == 2:
         choices, adders, dot_carry4 = _integer(simd, width, signed, sum_width)
         pairs = (simd // 2) * 2 * (width + 1)
-        terms.append(("mvu.pairs_repeated" if repeats else "mvu.pairs", float(pairs)))
-        terms.append(("mvu.integer", float(pe * (adders + (choices if tiles > 1 else 0)))))
+        terms.append(("mvu.pairs", float(pairs)))
+        terms.append(("mvu.choices", _chosen(pe, simd, tiles) * choices))
+        terms.append(("mvu.adders", float(pe * adders)))
         terms.append(("mvu.integer_sum", float(pe * acc if folded else 0)))
         carry4 += pe * dot_carry4 + (simd // 2) * 2 * adder_carry4(width + 1)
     elif tiles == 1 and kind == 0:
         luts = dot_luts(kind, simd)
-        terms += [("mvu.constant0", pe * luts), ("mvu.constant0_root", pe**0.5 * luts)]
+        terms.append(("mvu.constant0", pe**0.5 * luts))
         carry4 += pe * xnor_structure(simd)[1]
     elif tiles == 1:
-        # PEs share tables of six lanes whose weights are equal or opposite.
-        terms.append(("mvu.constant1", 32 * (1 - (31 / 32) ** pe) * dot_luts(kind, simd)))
+        terms.append(_constant_ternary(pe, simd))
         carry4 += pe * ternary_structure(simd)[1]
     else:
         # Lanes of constant weight, as tables of two or three words have them, count less.
@@ -77,7 +80,7 @@ def mvu(p: Parameters, table: TableSummary | None) -> Structure:
         luts = pe * dot_luts(kind, simd)
         terms += [(f"mvu.dot{kind}", luts * (1 - fixed)), ("mvu.dot_fixed", luts * fixed)]
         carry4 += pe * (xnor_structure if kind == 0 else ternary_structure)(simd)[1]
-    if kind == 1:
+    if kind == 1 and (tiles > 1 or simd > 3):
         bits, adder, _ = popcount_tree(simd)
         terms.append(("mvu.invalid", float(bits + adder)))
         carry4 += adder_carry4(adder)
@@ -112,7 +115,7 @@ def _integer(simd: int, width: int, signed: int, out: int) -> tuple[int, int, in
     """
     leaf = min(width + 1 if signed else width + 2, out)
     nodes = -(-simd // 2)
-    choices, adders, carry4, level = -(-nodes // 2) * leaf, 0, 0, 0
+    choices, adders, carry4, level = max(1, nodes // 2) * leaf, 0, 0, 0
     while nodes > 1:
         level += 1
         bits = min(leaf + level, out)
@@ -120,6 +123,28 @@ def _integer(simd: int, width: int, signed: int, out: int) -> tuple[int, int, in
         carry4 += (nodes // 2) * adder_carry4(bits + 1)
         nodes = -(-nodes // 2)
     return choices, adders, carry4
+
+
+def _chosen(pe: int, simd: int, tiles: int) -> float:
+    """Different leaves of `pe` PEs: PEs whose two weights agree in all tiles share one; two patterns of 4^tiles are plain
+    wires, no choice."""
+    if simd == 1:
+        return pe / 2 if tiles == 1 else float(pe)
+    if tiles > 8:
+        return float(pe)
+    patterns = 4**tiles
+    return (patterns - 2) * (1 - (1 - 1 / patterns) ** pe)
+
+
+def _constant_ternary(pe: int, simd: int) -> tuple[str, float]:
+    """Return the term of PEs with constant weights: lanes are shared, tables and adders are not.
+
+    Up to three lanes a bit of the sum is one LUT, the lowest the same for all PEs.
+    """
+    if simd <= 3:
+        return "mvu.constant1_table", float(pe * min(simd, 2) + 1)
+    bits, adder, levels = popcount_tree(simd)
+    return "mvu.constant1" if levels <= 2 else "mvu.constant1_deep", float(pe * (bits + adder + simd.bit_length()))
 
 
 def _different(pe: int, simd: int, tiles: int, table: TableSummary | None) -> int:

@@ -3,8 +3,8 @@
 
 FF     values and results PE * ElemWidth each, fold counter three times, position counter, four flags, mask words
 LUTRAM the running maxima, Channels / PE words of PE * ElemWidth bits
-LUT    per channel: comparison and choice, one LUT a bit for one-bit codes; the complement where the mask is not
-       zero
+LUT    a bit of the maximum and, where the mask is not zero, of its complement: one each for codes of one or two bits,
+       whose comparison fits into it, two for wider ones; a single fold has a constant mask, zero for half of the PEs
 """
 
 from qnn_hw.analysis.resources.cells import Resources
@@ -20,7 +20,7 @@ def pool(p: Parameters, table: TableSummary | None) -> Structure:
     positions = int(p["Positions"])
     known = table or random_table(pe, folds)
     store = table_store(pe, folds, "auto", known)
-    masked = pe - known.constant if folds > 1 else 0
+    masked = pe - known.constant if folds > 1 else pe / 2
     counters = address_bits(folds) + address_bits(positions)
     bits = pe * width
     lutram = ram(bits, folds, "distributed", one_address=folds == 1, synchronous=False).lutram
@@ -30,8 +30,6 @@ def pool(p: Parameters, table: TableSummary | None) -> Structure:
         *store.lut,
         ("pool.one", 1.0),
         ("pool.counters", float(counters)),
-        ("pool.bit" if width == 1 else "pool.bits", float(bits)),
-        ("pool.compare", float(pe * (width - 1))),
-        ("pool.masked", float(masked * width)),
+        ("pool.bits", float((pe + masked) * width * (1 if width <= 2 else 2))),
     )
     return Structure(Resources(lut=lutram, lutram=lutram, ff=ff, carry4=carry4) + store.known, terms)

@@ -22,13 +22,12 @@ def threshold(p: Parameters, table: TableSummary | None) -> Structure:
     luts, chain = comparison(compared, constant=folds == 1)
     carry4 = pe * steps * chain + adder_carry4(address_bits(folds))
     ff = pe * (width + out) + 2 + address_bits(folds)
+    # A number of up to six bits against constants: the codes are functions of it.
+    direct = folds == 1 and compared <= 6
     terms = [
         *store.lut,
         ("threshold.one", 1.0),
         ("threshold.counter", float(address_bits(folds))),
-        ("threshold.constant" if folds == 1 else "threshold.compare", float(pe * steps * luts)),
+        ("threshold.compare", float(pe * (out if direct else steps * luts))),
     ]
-    if steps > 1:
-        bits, adder, _ = popcount_tree(steps)
-        terms.append(("threshold.count", float(pe * (bits + adder))))
     return Structure(Resources(ff=ff, carry4=carry4) + store.known, tuple(terms))

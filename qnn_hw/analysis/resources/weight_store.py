@@ -22,7 +22,7 @@ from qnn_hw.analysis.resources.table import TableSummary, random_table
 _STYLES: dict[str, Style] = {"auto": "auto", "lut": "logic", "lutram": "logic", "bram": "block"}
 
 
-KNOTS = (2, 4, 8, 16, 24, 32, 48, 64, 128, 256)
+KNOTS = (2, 16, 32, 64, 256)
 """Depths between which the LUTs a column takes are interpolated, in the logarithm of the depth; beyond the last one
 they grow with the depth."""
 
