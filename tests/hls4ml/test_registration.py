@@ -48,6 +48,7 @@ def _check(found: dict[str, object], messages: str) -> None:
     assert found["nodes"] == ["QnnConvolution", "QnnMatvec", "QnnPool", "QnnQuantizer", "QnnThreshold"]
     assert found["passes"] == [
         "vivado:qnn_accumulators",
+        "vivado:qnn_backends",
         "vivado:qnn_fused_thresholds",
         "vivado:qnn_pools_of_codes",
         "vivado:qnn_quantizing_activations",

@@ -4,7 +4,8 @@
     DSP   a multiplier a PE (25 x 18 bits; a wider slope takes two), affine scores only; the bias is added inside it
     FF    the scores, the best of the beat and of the frame, the fold counter, valid bits; the beat's values are held
           inside the DSP
-    LUT   a tree of PE - 1 comparisons and choices, the comparison with the best of the frame, the table in logic
+    LUT   a tree of PE - 1 comparisons and choices of score and index, the comparison with the best of the frame, the
+          table in logic; where all classes are one beat, neither that comparison nor the last choice of a score
     BRAM  the table where yosys finds it cheaper: rank tables above all
 Flags and fold indices that only travel down the pipeline become shift registers (SRL16).
 """

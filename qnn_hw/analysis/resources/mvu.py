@@ -12,9 +12,9 @@ With NF = MatrixHeight / PE, SF = MatrixWidth / SIMD, T = NF * SF tiles:
     BRAM   weights, T words of PE * SIMD bits
 
 A single tile (T = 1) has constant weights: the popcounts of all PEs become functions of the same inputs, which yosys
-shares; terms of their own. With integers a leaf is then a sum or a difference as it comes or inverted, and PEs share the
-inverted ones; the same holds for equal leaves of a few tiles.
-An adder's LUTs take one summand through them, the other has to be there as it is: of two leaves one is chosen by LUTs of
+shares; terms of their own. With integers a leaf is then a sum or a difference as it comes or inverted, and PEs share
+the inverted ones; the same holds for equal leaves of a few tiles.
+An adder takes one summand through its LUTs, the other has to be there as it is: of two leaves one is chosen by LUTs of
 its own, and of a pair of lanes one comes through the LUTs of the multiplexer before the vector buffer.
 """
 
@@ -24,6 +24,9 @@ from qnn_hw.analysis.resources.popcount import dot_luts, popcount_tree, ternary_
 from qnn_hw.analysis.resources.structure import Parameters, Structure, adder_carry4, address_bits
 from qnn_hw.analysis.resources.table import TableSummary, random_table
 from qnn_hw.analysis.resources.weight_store import table_store
+
+_SHARED = 0.75
+"""Exponent of PE for popcounts of constant weights, bipolar; chosen by leaving units out."""
 
 
 def mvu(p: Parameters, table: TableSummary | None) -> Structure:
@@ -68,8 +71,7 @@ def mvu(p: Parameters, table: TableSummary | None) -> Structure:
         terms.append(("mvu.integer_sum", float(pe * acc if folded else 0)))
         carry4 += pe * dot_carry4 + (simd // 2) * 2 * adder_carry4(width + 1)
     elif tiles == 1 and kind == 0:
-        luts = dot_luts(kind, simd)
-        terms.append(("mvu.constant0", pe**0.5 * luts))
+        terms.append(("mvu.constant0", pe**_SHARED * dot_luts(kind, simd)))
         carry4 += pe * xnor_structure(simd)[1]
     elif tiles == 1:
         terms.append(_constant_ternary(pe, simd))
@@ -126,8 +128,10 @@ def _integer(simd: int, width: int, signed: int, out: int) -> tuple[int, int, in
 
 
 def _chosen(pe: int, simd: int, tiles: int) -> float:
-    """Different leaves of `pe` PEs: PEs whose two weights agree in all tiles share one; two patterns of 4^tiles are plain
-    wires, no choice."""
+    """Return the different leaves of `pe` PEs: those with the same two weights in all tiles share one.
+
+    Of the 4^tiles patterns of weights two are plain wires, no choice.
+    """
     if simd == 1:
         return pe / 2 if tiles == 1 else float(pe)
     if tiles > 8:
