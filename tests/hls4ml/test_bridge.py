@@ -149,7 +149,9 @@ def test_sums_of_scaled_codes_mean_what_keras_delivers(
     plain = QuantDense(8, **BINARY, name="plain")(normalized)
     sums = QuantDense(8, **{**BINARY, "input_quantizer": quantizer}, name="sums")(normalized)
     behind = QuantDense(5, **BINARY, name="behind")(BatchNormalization(name="bn2")(sums))
-    model = nets.set_case(keras.Model(x, [behind, sums, keras.layers.Add(name="add")([plain, sums])]), "mixed-sign-gamma")
+    model = nets.set_case(
+        keras.Model(x, [behind, sums, keras.layers.Add(name="add")([plain, sums])]), "mixed-sign-gamma"
+    )
     samples = nets.small_integers((20,), ROWS)
     hls_model = nets.converted(model, tmp_path, "Vitis", io_type)
     hls_model.compile()

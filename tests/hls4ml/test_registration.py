@@ -55,7 +55,7 @@ def _check(found: dict[str, object], messages: str) -> None:
         "vivado:qnn_value_thresholds",
     ]
     assert found["templates"] == 8
-    assert len(found["first"]) == 4  # type: ignore[arg-type]
+    assert len(found["first"]) == 5  # type: ignore[arg-type]
     headers = found["headers"]
     assert isinstance(headers, dict)
     assert headers["Vivado"] and headers["Vivado"] == headers["Vitis"] == headers["VivadoAccelerator"]
