@@ -24,7 +24,7 @@ from qnn_hw.analysis.schedule import Schedule, schedule  # noqa: E402
 from qnn_hw.backends.rtl import Interface, interface  # noqa: E402
 from qnn_hw.boards import load_board  # noqa: E402
 from qnn_hw.compiler import Accelerator, assemble  # noqa: E402
-from qnn_hw.folding.fifos import FifoSizes, size_fifos, with_depths  # noqa: E402
+from qnn_hw.folding.fifos import FifoSizes, size_fifos  # noqa: E402
 from qnn_hw.folding.slice import slice_layer  # noqa: E402
 from qnn_hw.ir.graph import Graph  # noqa: E402
 from qnn_hw.ir.packing import wire_bits  # noqa: E402
@@ -96,23 +96,21 @@ def layer_alone(a: Accelerator, layer: str) -> Core:
     return Core(layer, part, outside)
 
 
-def sized(name: str, a: Accelerator) -> tuple[Core, FifoSizes, float]:
-    """The accelerator with the depths found, and the CPU seconds that took."""
+def sizing(a: Accelerator) -> tuple[FifoSizes, float]:
+    """What the depths of the queues follow from, and the CPU seconds that takes."""
     started = time.process_time()
     sizes = size_fifos(a.folded, a.outside)
-    seconds = time.process_time() - started
-    return Core(name, with_depths(a.folded, sizes.depths), a.outside), sizes, seconds
+    return sizes, time.process_time() - started
 
 
 def print_queues(title: str, sizes: FifoSizes, seconds: float, model: Schedule, rtl: Measured) -> None:
-    """Table of queues: depths before and after, and what both say of their use."""
-    before, after = sizes.bits
-    print(f"\n{title}: {seconds:.1f} CPU seconds, {sizes.schedules} schedules; {before:,} -> {after:,} bits\n")
-    print("| queue | bits a beat | automatic depth | need | depth found | high-water model | RTL |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    """Table of queues: their depths, and what both say of their use."""
+    print(f"\n{title}: {seconds:.1f} CPU seconds, {sizes.schedules} schedules; {sizes.bits:,} bits\n")
+    print("| queue | bits a beat | need | depth | high-water model | RTL |")
+    print("| --- | --- | --- | --- | --- | --- |")
     fills = {fill.name: fill.high_water for fill in model.queues}
     for q in sizes.queues:
-        row = (q.name, q.width_bits, q.given, q.need, q.depth, fills[q.name], rtl.marks[q.name])
+        row = (q.name, q.width_bits, q.need, q.depth, fills[q.name], rtl.marks[q.name])
         print("| " + " | ".join(map(str, row)) + " |")
 
 
@@ -123,13 +121,11 @@ def main() -> None:
     schedule(network.folded, network.outside)
     seconds = time.process_time() - started
     layers = [layer_alone(network, layer) for layer in FINN_CYCLES]
-    network_sized, network_sizes, network_seconds = sized("CNV, queues sized", network)
-    block_sized, block_sizes, block_seconds = sized("residual block, queues sized", block)
+    network_sizes, network_seconds = sizing(network)
+    block_sizes, block_seconds = sizing(block)
     whole = [
         Core("CNV", network.folded, network.outside),
-        network_sized,
         Core("residual block", block.folded, block.outside),
-        block_sized,
     ]
     cores = [*layers, *whole]
     with tempfile.TemporaryDirectory(prefix="cnv-cycles-") as folder:
@@ -157,8 +153,8 @@ def main() -> None:
     print(", ".join(f"{n}: {found.frames_per_s(CLOCK_MHZ, n):.0f}" for n in (1, 10, 100, 1000)))
     equal = sum(model[core.name].frame_ends == rtl[core.name].frame_ends for core in cores)
     print(f"\nEvery frame of {equal} of the {len(cores)} simulated cores ends in the predicted cycle.")
-    print_queues("CNV", network_sizes, network_seconds, model[network_sized.name], rtl[network_sized.name])
-    print_queues("Residual block", block_sizes, block_seconds, model[block_sized.name], rtl[block_sized.name])
+    print_queues("CNV", network_sizes, network_seconds, model["CNV"], rtl["CNV"])
+    print_queues("Residual block", block_sizes, block_seconds, model["residual block"], rtl["residual block"])
 
 
 def _row(name: str, finn: int, model: Schedule, rtl: Measured) -> str:

@@ -19,7 +19,7 @@ from qnn_hw.emulator import execute, execute_packed
 from qnn_hw.errors import QnnError
 from qnn_hw.folding import Folding, fold, read_folding
 from qnn_hw.folding.apply import input_lanes
-from qnn_hw.folding.choice import NO_MARGIN, Choice, Search, TargetFps, decide
+from qnn_hw.folding.choice import NO_MARGIN, Choice, Search, TargetFps, check_target_fps, decide
 from qnn_hw.folding.choices import Outer, as_area, graph_area
 from qnn_hw.folding.fifos import automatic_depths, with_depths
 from qnn_hw.folding.model import foldable_layers
@@ -306,10 +306,8 @@ def assemble(
     clock = board.clock_mhz if clock_mhz is None else clock_mhz
     if not 1 <= clock <= 1000:
         raise QnnError(f"clock_mhz={clock:g}: give a clock between 1 and 1000 MHz")
-    if isinstance(target_fps, str) and target_fps != "max":
-        raise QnnError(f"target_fps={target_fps!r}: give a rate above 0 frames a second, or 'max'")
-    if isinstance(target_fps, float | int) and not 0 < target_fps < math.inf:
-        raise QnnError(f"target_fps={target_fps:g}: give a rate above 0 frames a second")
+    if target_fps is not None:
+        check_target_fps(target_fps)
     if output not in OUTPUTS:
         raise QnnError(f"output={output!r}: choose one of {', '.join(OUTPUTS)}")
     parts = partition(network)

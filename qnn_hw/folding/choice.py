@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decide the folding of a network: by the file, by the rule, or by the solver under the budget of a board."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,12 +37,21 @@ def parse_target_fps(text: str) -> TargetFps:
     Raises:
         QnnError: for anything else.
     """
-    if text == "max":
-        return "max"
     try:
-        return float(text)
+        target: TargetFps = "max" if text == "max" else float(text)
     except ValueError:
         raise QnnError(f"target_fps={text!r}: give a rate above 0 frames a second, or 'max'") from None
+    check_target_fps(target)
+    return target
+
+
+def check_target_fps(target: TargetFps) -> None:
+    """Raise QnnError unless this is a rate above 0, or "max"."""
+    if isinstance(target, str):
+        if target != "max":
+            raise QnnError(f"target_fps={target!r}: give a rate above 0 frames a second, or 'max'")
+    elif not 0 < target < math.inf:
+        raise QnnError(f"target_fps={target:g}: give a rate above 0 frames a second")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,14 +30,14 @@ def search(problem: Problem, goal: Goal, progress: Progress) -> Solution:
     else:
         fastest = _Model(problem, goal, None)
         fastest.solver_model.minimize(fastest.cycles)
-        found = fastest.run(goal.time_limit_s / 2, lambda text: progress(f"fewest cycles: {text}"))
+        found = fastest.run(goal.time_limit_s / 2, lambda text: progress(f"folding, fewest cycles a frame: {text}"))
         if found is None:
             raise _too_small(problem, goal)
         target, cycles_bound = found.value(fastest.cycles), int(found.best_bound)
     model = _Model(problem, goal, target)
     model.solver_model.minimize(model.price)
     left_s = max(0.0, goal.time_limit_s - (time.monotonic() - started))
-    found = model.run(left_s, lambda text: progress(f"least area: {text}"))
+    found = model.run(left_s, lambda text: progress(f"folding, least price of the area: {text}"))
     if found is None:
         raise _too_small(problem, goal)
     chosen = tuple(
@@ -117,7 +117,7 @@ class _Model:
 
         class Teller(cp_model.CpSolverSolutionCallback):
             def on_solution_callback(self) -> None:
-                progress(f"{self.objective_value:,.0f}, proven {self.best_objective_bound:,.0f}")
+                progress(f"{self.objective_value:,.0f} found, at least {self.best_objective_bound:,.0f} proven")
 
         solver = cp_model.CpSolver()
         solver.parameters.max_time_in_seconds = time_limit_s

@@ -62,9 +62,9 @@ class FifoSizes:
         return {queue.name: queue.depth for queue in self.queues}
 
     @property
-    def bits(self) -> tuple[int, int]:
-        """Bits of all queues as given, and as sized."""
-        return sum(q.given * q.width_bits for q in self.queues), sum(q.depth * q.width_bits for q in self.queues)
+    def bits(self) -> int:
+        """Bits of all queues."""
+        return sum(queue.depth * queue.width_bits for queue in self.queues)
 
 
 def size_fifos(graph: Graph, outside: Outside) -> FifoSizes:

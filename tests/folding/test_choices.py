@@ -62,9 +62,7 @@ def test_a_network_that_branches_follows_the_rule() -> None:
     assert assemble(graph, BOARD, target_fps=10_000).choice.method == "rule"
     with pytest.raises(QnnError, match=r"the network branches here, and the folding solver takes single paths only"):
         assemble(graph, BOARD, target_fps="max")
-    with pytest.raises(
-        QnnError, match=r"the solver alone keeps a budget, .*network branches\); leave the budget out"
-    ):
+    with pytest.raises(QnnError, match=r"the solver alone keeps a budget, .*network branches\); leave the budget out"):
         assemble(graph, BOARD, target_fps=10_000, search=Search(max_lut=10_000))
 
 

@@ -145,4 +145,6 @@ def test_time_over_before_anything_is_known():
 def test_progress_is_told():
     said: list[str] = []
     solve(_random_problem(2), Goal(AMPLE, LUT_ONLY), said.append)
-    assert any("fewest cycles" in text for text in said) and any("least area" in text for text in said)
+    assert any("fewest cycles a frame: " in text for text in said) and any(
+        "least price of the area: " in text for text in said
+    )
