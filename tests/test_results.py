@@ -164,6 +164,7 @@ def test_a_synthesis_leaves_its_report(folder: Path, monkeypatch: pytest.MonkeyP
         **REPORT,
         "operators": [],
         "tool": {"name": "yosys", "version": "1"},
+        "timing": {"label": "an estimate"},
         "shell": cells,
         "sum": cells,
         "top": None,

@@ -163,6 +163,7 @@ def interrupt(text):
         os.killpg(0, signal.SIGINT)
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits it ignored
     cli.app = lambda **options: run_sweep([network()], request(Path(sys.argv[1]), "10000:6000000:6"), interrupt)
     cli.main()
 
