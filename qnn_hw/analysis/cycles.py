@@ -29,8 +29,3 @@ def stage_cycles(graph: Graph, dma_beats_in: int, dma_beats_out: int) -> list[St
         outputs = tuple(graph.types[name] for name in op.outputs)
         stages.append(StageCycles(op.name, op.layer, op.cycles(graph.input_types(op), outputs, graph.constants)))
     return [*stages, StageCycles("dma_out", "output", dma_beats_out)]
-
-
-def frame_interval(stages: list[StageCycles]) -> StageCycles:
-    """Return the limiting stage: the first of those with the most cycles."""
-    return max(stages, key=lambda stage: stage.cycles)

@@ -70,9 +70,9 @@ def compile_core(hls: Path, cache: Path | None = None) -> Path:
     folder = (cache or cache_folder()) / "csim"
     key = _key(hls, types)
     place = folder / key
-    with tools._locked(folder / f"{key}.lock"):
+    with tools.locked(folder / f"{key}.lock"):
         if not (place / "csim").is_file():
-            tools._make_folder(place, lambda work: _compile(work, hls, flags, folder / f"{key}.log"))
+            tools.make_folder(place, lambda work: _compile(work, hls, flags, folder / f"{key}.log"))
     return place / "csim"
 
 
@@ -112,7 +112,7 @@ def _check_compiler(done: subprocess.CompletedProcess[str], hls: Path, log: Path
     if done.returncode != 0:
         output = done.stdout + done.stderr
         log.write_text(output, encoding="utf-8")
-        problem = tools._first_problem(output)
+        problem = tools.first_problem(output)
         raise QnnError(f"{hls}: g++ refused the HLS C++: {problem}; the whole log is in {log}")
 
 

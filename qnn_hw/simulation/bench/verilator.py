@@ -141,10 +141,10 @@ def build(
     includes = [f"-I{folder.resolve()}" for folder in include_dirs]
     folder = (cache_dir or cache_folder()) / "verilator"
     place = folder / key
-    with _locked(folder / f"{key}.lock"):
+    with locked(folder / f"{key}.lock"):
         if not (place / "simulator").is_file():
             runtime = _runtime(root, folder)
-            _make_folder(
+            make_folder(
                 place,
                 lambda work: _compile(
                     work,
@@ -304,9 +304,9 @@ def _runtime(root: Path, folder: Path) -> Path:
         _run_all(commands)
         _run_tool(["ar", "rcs", str(work / "libruntime.a"), *objects.values()], "ar could not pack Verilator's runtime")
 
-    with _locked(folder / f"runtime-{key}.lock"):
+    with locked(folder / f"runtime-{key}.lock"):
         if not (place / "libruntime.a").is_file():
-            _make_folder(place, compile_runtime)
+            make_folder(place, compile_runtime)
     return place
 
 
@@ -353,14 +353,15 @@ def _key(texts: Sequence[str], sources: Sequence[Path], include_dirs: Sequence[P
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`: one process at a time makes an entry of the cache."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
 
-def _make_folder(place: Path, fill: Callable[[Path], None]) -> None:
+def make_folder(place: Path, fill: Callable[[Path], None]) -> None:
     """Let `fill` work in a folder beside `place`, then rename it to `place`."""
     work = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
     try:
@@ -390,10 +391,10 @@ def _run_tool(command: Sequence[str], problem: str, env: Mapping[str, str] | Non
         log = cache_folder() / "failed-build.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(output, encoding="utf-8")
-        raise SimulationError(f"simulation: {problem}: {_first_problem(output)}; the whole output is in {log}")
+        raise SimulationError(f"simulation: {problem}: {first_problem(output)}; the whole output is in {log}")
 
 
-def _first_problem(output: str) -> str:
+def first_problem(output: str) -> str:
     """Return the first line of a compiler's output that tells of an error, else of a warning, else the first."""
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
     for mark in ("error:", "%Error", "%Warning"):
