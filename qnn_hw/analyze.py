@@ -12,7 +12,6 @@ from qnn_hw.analysis.schedule import Schedule, schedule
 from qnn_hw.backends.folder import read_build
 from qnn_hw.backends.instance import instance
 from qnn_hw.backends.rtl.core import HASH_FILE, Interface, interface, shell_parameters
-from qnn_hw.boards import load_board
 from qnn_hw.errors import QnnError
 from qnn_hw.ir.graph import Graph
 
@@ -34,7 +33,7 @@ def analyze(path: str | Path, *, input_range: tuple[int, int] | None = None) -> 
 
     Returns:
         JSON-ready: `name`, `graph_hash`, `board`, `clock_mhz`, `input_range`, `streams`, `schedule`, `resources`,
-        `budget` (what the board holds; None for a board that is not shipped).
+        `budget` (what the board holds).
 
     Raises:
         QnnError: if `path` is no build, for an input range outside the input type, or where the queues of the build
@@ -52,7 +51,7 @@ def analyze(path: str | Path, *, input_range: tuple[int, int] | None = None) -> 
         "streams": bitwidths(graph, input_range),
         "schedule": schedule_facts(schedule(graph, outside), clock_mhz),
         "resources": resource_facts(graph, outside),
-        "budget": board_budget(str(build.manifest["board"])),
+        "budget": build.budget,
     }
 
 
@@ -121,15 +120,6 @@ def resource_facts(graph: Graph, outside: Interface) -> Facts:
         "shell": _cells(estimated.shell),
         "sum": _cells(estimated.total),
     }
-
-
-def board_budget(name: str) -> dict[str, int] | None:
-    """Return what a shipped board holds, None for a board of the user's own."""
-    try:
-        board = load_board(name)
-    except QnnError:
-        return None
-    return {"lut": board.lut, "ff": board.ff, "bram36": board.bram36, "dsp": board.dsp}
 
 
 def analysis_parts(facts: Facts) -> "list[RenderableType]":
@@ -212,12 +202,10 @@ def _resource_parts(facts: Facts) -> "list[RenderableType]":
     found, budget = facts["resources"], facts["budget"]
     rows = [[row["layer"], *_figures(row)] for row in found["layers"]]
     rows += [["shell", *_figures(found["shell"])], ["sum", *_figures(found["sum"])]]
-    share = ""
-    if budget:
-        figures = [budget["lut"], "", budget["ff"], "", float(budget["bram36"]), budget["dsp"]]
-        rows.append([f"{facts['board']} has", *figures])
-        share = f"; {_percent(found['sum']['lut'] / budget['lut'])} of the board's LUT"
-    return [table(f"Resources, {ESTIMATE}{share}", _COLUMNS, rows)]
+    figures = [budget["lut"], "", budget["ff"], "", float(budget["bram36"]), budget["dsp"]]
+    rows.append([f"{facts['board']} has", *figures])
+    share = f"{_percent(found['sum']['lut'] / budget['lut'])} of the board's LUT"
+    return [table(f"Resources, {ESTIMATE}; {share}", _COLUMNS, rows)]
 
 
 def _figures(row: Mapping[str, Any]) -> list[Any]:

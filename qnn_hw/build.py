@@ -9,14 +9,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tomli_w
 
 from qnn_hw.analysis import layer_rows
-from qnn_hw.backends.folder import MANIFEST, SCHEMA
+from qnn_hw.backends.folder import BOARD, MANIFEST, SCHEMA
 from qnn_hw.backends.hls import UnsupportedByHls, golden_files, hls_files, script_files
 from qnn_hw.backends.hls.cosim import cosim_files
 from qnn_hw.backends.rtl import rtl_files, table_files
@@ -66,6 +68,7 @@ def write_build(accelerator: Accelerator, path: Path) -> Path:
         files |= {f"rtl/data/{name}": text for name, text in tables.items()}
         files |= {f"hls/{name}": text for name, text in _hls(accelerator).items()}
         files["graph.txt"] = print_graph(accelerator.folded)
+        files[BOARD] = tomli_w.dumps(asdict(accelerator.board))
         files["folding.toml"] = print_folding(accelerator.folding, foldable_layers(accelerator.graph))
         if accelerator.host is not None:
             files["host.txt"] = print_graph(accelerator.host)
@@ -173,7 +176,8 @@ def manifest(accelerator: Accelerator) -> dict[str, Any]:
         "clock_mhz": accelerator.clock_mhz,
         "dma_width_bits": outside.dma_width_bits,
         "output": accelerator.output,
-        "n_classes": _classes(accelerator),
+        "n_classes": accelerator.classifier.n_classes,
+        "class_names": list(accelerator.class_names) or [str(i) for i in range(accelerator.classifier.n_classes)],
         "raw_input": {"shape": accelerator.input_type.shape, "dtype": str(accelerator.input_type.dtype)},
         "input": {
             "stream": next(iter(graph.inputs)),
@@ -229,11 +233,6 @@ def _version(distribution: str) -> str:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _classes(accelerator: Accelerator) -> int:
-    scores = accelerator.classifier
-    return len(scores.slopes or scores.ranks)
 
 
 def probed_streams(graph: Graph) -> list[str]:

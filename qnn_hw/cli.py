@@ -173,6 +173,9 @@ def build(
     input_offset: Annotated[float | None, typer.Option(help="Offset outside the model.")] = None,
     data: Annotated[str | None, typer.Option(help="Raw samples: FILE.npz or FILE.npz:x,y.")] = None,
     golden_frames: Annotated[int, typer.Option(min=1, help="Frames stored as golden vectors.")] = 20,
+    class_names: Annotated[
+        str | None, typer.Option(help="Names of the classes: a text file, one a line, or a,b,c.")
+    ] = None,
     custom: Annotated[
         list[Path] | None, typer.Option(help="Python file that registers your own quantizers; may be repeated.")
     ] = None,
@@ -185,7 +188,7 @@ def build(
     from qnn_hw.folding.choice import Search, parse_target_fps
     from qnn_hw.frontends.custom_code import run_custom_code
     from qnn_hw.frontends.model_file import check_model_file
-    from qnn_hw.samples import load_samples
+    from qnn_hw.samples import load_class_names, load_samples
     from qnn_hw.tables import layer_table, throughput_lines
 
     if output not in OUTPUTS:
@@ -197,6 +200,7 @@ def build(
     check_target(target)
     load_board(board)
     samples = load_samples(data) if data is not None else None
+    names = load_class_names(class_names) if class_names is not None else ()
     with working(f"loading TensorFlow to read {model.name}") as say:
         _load_tensorflow()
         for file in custom or ():
@@ -215,6 +219,7 @@ def build(
             input_offset=input_offset,
             calibration=samples,
             golden_frames=golden_frames,
+            class_names=names,
         )
         say("writing the build")
         path = write_build(accelerator, target)

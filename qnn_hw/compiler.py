@@ -2,6 +2,7 @@
 """`compile`: from a trained Keras model to an `Accelerator`."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -84,6 +85,7 @@ class Accelerator:
         classifier: the scores by which classes are compared (also where logits are delivered).
         golden: vectors to check against, None when compiled without Keras.
         software_model: the prepared Keras model the hardware equals, None when compiled without Keras.
+        class_names: in the order of the class index; empty where nobody gave any.
         notes: what preparing changed, one sentence each.
     """
 
@@ -100,6 +102,7 @@ class Accelerator:
     classifier: "ClassScores"
     golden: Golden | None
     software_model: Any = None
+    class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -201,6 +204,11 @@ class ClassScores:
     ranks: tuple[tuple[int, ...], ...] = ()
     first: int = 0
 
+    @property
+    def n_classes(self) -> int:
+        """Number of classes compared."""
+        return len(self.slopes or self.ranks)
+
 
 def compile(
     model: "keras.Model | str | Path",
@@ -216,6 +224,7 @@ def compile(
     input_offset: float | None = None,
     calibration: Samples | npt.NDArray[Any] | None = None,
     golden_frames: int = GOLDEN_FRAMES,
+    class_names: Sequence[str] = (),
 ) -> Accelerator:
     """Compile a trained Keras model.
 
@@ -232,6 +241,7 @@ def compile(
             model (value = input_scale * raw + input_offset).
         calibration: raw samples for the golden vectors; seeded random ones without it.
         golden_frames: how many of them are stored.
+        class_names: what the board prints for a class, in the order of the class index; the index itself without them.
 
     Raises:
         QnnError: naming the layer or option at fault.
@@ -265,7 +275,19 @@ def compile(
         golden=golden,
     )
     check_golden(accelerator, golden)
-    return replace(accelerator, software_model=result.prepared.model, notes=result.notes)
+    names = _checked_names(class_names, accelerator)
+    return replace(accelerator, software_model=result.prepared.model, class_names=names, notes=result.notes)
+
+
+def _checked_names(names: Sequence[str], accelerator: Accelerator) -> tuple[str, ...]:
+    found = tuple(name.strip() for name in names)
+    n_classes = accelerator.classifier.n_classes
+    if found and len(found) != n_classes:
+        raise QnnError(f"class_names: {len(found)} names for {n_classes} classes; give one a class, in their order")
+    wrong = next((name for i, name in enumerate(found) if not name or name in found[:i]), None)
+    if wrong is not None:
+        raise QnnError(f"class_names: {wrong!r} is {'given twice' if wrong else 'no name'}; every class needs its own")
+    return found
 
 
 def check_golden(accelerator: Accelerator, golden: Golden) -> None:

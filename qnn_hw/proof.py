@@ -19,7 +19,6 @@ from qnn_hw.analysis.schedule import schedule
 from qnn_hw.backends.folder import Build, read_build
 from qnn_hw.backends.hls.scripts import CONFIG_FILE, graph_hash_of
 from qnn_hw.backends.rtl import HASH_FILE, interface
-from qnn_hw.boards import load_board
 from qnn_hw.build import probed_streams, write_build
 from qnn_hw.compiler import Accelerator, ClassScores, Golden, as_integers
 from qnn_hw.emulator import execute, execute_packed
@@ -355,7 +354,7 @@ def _layer_accelerator(build: Build, layer: str, images: int | None) -> Accelera
     outside = interface(part, width)
     return Accelerator(
         name=f"{build.manifest['name']}_{layer}",
-        board=load_board(build.manifest["board"]),
+        board=build.board,
         clock_mhz=build.manifest["clock_mhz"],
         host=None,
         graph=part,

@@ -73,6 +73,24 @@ def load_samples(spec: str) -> Samples:
     return Samples(x, None if y_key is None else _labels(path, y_key, arrays[y_key], x_key, len(x)), path.name)
 
 
+def load_class_names(spec: str) -> tuple[str, ...]:
+    """Read names of classes: a text file with one a line, or the names themselves, separated by commas.
+
+    Raises:
+        QnnError: if the file cannot be read.
+    """
+    if "," in spec:
+        return tuple(spec.split(","))
+    path = Path(spec)
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise QnnError(
+            f"class names {spec}: cannot be read ({getattr(error, 'strerror', None) or error}); give a text file with "
+            "one name a line, or the names separated by commas"
+        ) from None
+
+
 def _labels(path: Path, key: str, y: npt.NDArray[Any], x_key: str, count: int) -> npt.NDArray[np.int64]:
     if y.size != count:
         raise QnnError(

@@ -212,16 +212,15 @@ def resource_parts(report: Mapping[str, Any]) -> list[RenderableType]:
     rows.append(["sum of modules", *_resources(report["sum"]), "", ""])
     if report["top"]:
         rows.append(["whole top at once", *_resources(report["top"]), *_longest([report["top"]])])
-    budget, share = report["budget"], ""
-    if budget:
-        rows.append(
-            [
-                *(f"{report['board']} has", budget["lut"], "", budget["ff"], "", "", float(budget["bram36"])),
-                *(budget["dsp"], "", ""),
-            ]
-        )
-        share = f": {report['sum']['lut'] / budget['lut']:.1%} of the board's LUT"
-    title = f"Resources by yosys {report['tool']['version']}{share}"
+    budget = report["budget"]
+    rows.append(
+        [
+            *(f"{report['board']} has", budget["lut"], "", budget["ff"], "", "", float(budget["bram36"])),
+            *(budget["dsp"], "", ""),
+        ]
+    )
+    share = f"{report['sum']['lut'] / budget['lut']:.1%} of the board's LUT"
+    title = f"Resources by yosys {report['tool']['version']}: {share}"
     return [table(title, RESOURCE_COLUMNS, rows), f"levels, ns: longest path; {report['timing']['label']}"]
 
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from qnn_hw.boards import Board, load_board
 from qnn_hw.errors import QnnError
 from qnn_hw.ir import Graph, parse_graph
 
 SCHEMA = 1
 MANIFEST = "qnn.json"
+BOARD = "board.toml"
 
 _Kinds = Mapping[str, type | tuple[type, ...]]
 
@@ -28,6 +30,7 @@ _FIELDS: _Kinds = {
     "dma_width_bits": int,
     "output": str,
     "n_classes": int,
+    "class_names": list,
     "raw_input": dict,
     "input": dict,
     "result": dict,
@@ -69,12 +72,19 @@ class Build:
         manifest: content of `qnn.json`.
         graph: folded hardware graph.
         host: quantizer of the raw input, None where raw samples travel.
+        board: what it was built for; the file travels with the build, for it may be the user's own.
     """
 
     path: Path
     manifest: Mapping[str, Any]
     graph: Graph
     host: Graph | None
+    board: Board
+
+    @property
+    def budget(self) -> dict[str, int]:
+        """What the board's FPGA holds: `lut`, `ff`, `bram36`, `dsp`."""
+        return {name: getattr(self.board, name) for name in ("lut", "ff", "bram36", "dsp")}
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -131,7 +141,15 @@ def read_build(path: Path) -> Build:
     constants = _constants(path / "constants.npz")
     graph = _graph(path / "graph.txt", constants)
     host_file = path / "host.txt"
-    return Build(path, content, graph, _graph(host_file, constants) if host_file.is_file() else None)
+    host = _graph(host_file, constants) if host_file.is_file() else None
+    return Build(path, content, graph, host, _board(path / BOARD))
+
+
+def _board(file: Path) -> Board:
+    try:
+        return load_board(file)
+    except QnnError as error:
+        raise QnnError(f"{error}; build again") from None
 
 
 def _constants(file: Path) -> dict[str, Any]:

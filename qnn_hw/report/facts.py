@@ -3,15 +3,13 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from qnn_hw.analyze import analyze
 from qnn_hw.backends.folder import Build, read_build
 from qnn_hw.backends.rtl.core import interface
-from qnn_hw.boards import load_board
-from qnn_hw.errors import QnnError
+from qnn_hw.boards import Board
 from qnn_hw.ir.graph import Graph, Op, TensorType
 from qnn_hw.ir.ops.fifo import Fifo
 from qnn_hw.ir.ops.matvec import MatVec
@@ -44,7 +42,7 @@ def report_facts(path: Path) -> Facts:
     build = read_build(path)
     manifest, graph = build.manifest, build.graph
     analysis, results = analyze(path), load_results(path)
-    board = _board(str(manifest["board"]))
+    board = _board(build.board)
     synthesis = _current(results, "synthesis-yosys")
     return {
         "name": manifest["name"],
@@ -211,9 +209,9 @@ def _resources(analysis: Mapping[str, Any], synthesis: Mapping[str, Any] | None,
         ("bram36_equivalent", "BRAM36", "bram36"),
         ("dsp", "DSP", "dsp"),
     ):
-        has = board.get(holds)
+        has = board[holds]
         used = {"estimated": estimated["sum"][key], "synthesized": synthesis and synthesis["sum"][key]}
-        shares = {f"{name}_share": value / has if has and value is not None else None for name, value in used.items()}
+        shares = {f"{name}_share": None if value is None else value / has for name, value in used.items()}
         rows.append({"resource": title, "board": has, **used, **shares})
     return {
         "label": estimated["label"],
@@ -317,12 +315,8 @@ def _current(results: Mapping[str, Result], kind: str) -> Mapping[str, Any] | No
     return result.facts if result and result.current else None
 
 
-def _board(name: str) -> Facts:
-    try:
-        board = asdict(load_board(name))
-    except QnnError:
-        return {}
-    return {key: board[key] for key in ("title", "part", "lut", "ff", "bram36", "dsp", "source")}
+def _board(board: Board) -> Facts:
+    return {key: getattr(board, key) for key in ("title", "part", "lut", "ff", "bram36", "dsp", "source")}
 
 
 def _command(kind: str, path: Path) -> str:

@@ -173,7 +173,7 @@ def plot(facts: Mapping[str, Any]) -> Plot:
     found = facts["roofline"]
     roofs, layers, total = found["roofs"], found["layers"], found["total"]
     rates = [layer["ops_per_s"] for layer in layers] + [total["ops_per_s"]] + [total["peak_ops_per_s"]]
-    highest = [roof["ops_per_s"] for roof in roofs["lut"]] if roofs else rates
+    highest = [roof["ops_per_s"] for roof in roofs["lut"]]
     lowest = min((rate for rate in rates if rate > 0), default=1e6)
     y_low = math.floor(math.log10(lowest))
     y_high = math.ceil(math.log10(max([*highest, *rates, 10.0**y_low * 10])))
@@ -191,7 +191,7 @@ def plot(facts: Mapping[str, Any]) -> Plot:
         return bottom - (bottom - _TOP) * share
 
     slope, slope_label, ceilings = "", (0.0, 0.0), []
-    if roofs and roofs["lut"][-1]["ops_per_s"]:
+    if roofs["lut"][-1]["ops_per_s"]:
         width, top = roofs["bram_bits_per_s"], roofs["lut"][-1]["ops_per_s"]
         start = max(1.0, 10.0**y_low / width)
         ridge = min(_MOST_OPS_PER_BIT, max(1.0, top / width))

@@ -39,7 +39,7 @@ SOURCES = (
 
 
 def roofline(graph: Graph, analysis: Mapping[str, Any], board: Mapping[str, Any]) -> Facts:
-    """Return operations a second of the network and its layers, and the roofs of the board (None where unknown)."""
+    """Return operations a second of the network and its layers, and the roofs of the board."""
     frames_per_s = analysis["schedule"]["frames_per_s"]
     clock_hz = analysis["clock_mhz"] * 1e6
     layers = [_layer(op, graph, frames_per_s, clock_hz) for op in graph.ops if isinstance(op, MatVec)]
@@ -54,7 +54,7 @@ def roofline(graph: Graph, analysis: Mapping[str, Any], board: Mapping[str, Any]
             "bram_bits_per_s": bits * frames_per_s,
             "ops_per_bram_bit": ops / bits if bits else None,
         },
-        "roofs": _roofs(board, clock_hz) if board else None,
+        "roofs": _roofs(board, clock_hz),
     }
 
 

@@ -9,8 +9,6 @@ from qnn_hw.analysis.resources.cells import Resources
 from qnn_hw.backends.folder import read_build
 from qnn_hw.backends.instance import instance
 from qnn_hw.backends.rtl.core import HASH_FILE, interface, shell_parameters
-from qnn_hw.boards import load_board
-from qnn_hw.errors import QnnError
 from qnn_hw.synthesis.timing import LABEL, NET_PS, Timing
 from qnn_hw.synthesis.yosys import Progress, SynthesisJob, find_yosys, sources_of, synthesize_many, timings_of
 
@@ -39,7 +37,7 @@ def synthesize_build(
     Returns:
         `tool` (name, version, origin), `board`, `operators` (layer, operator, name, module, the fields of `Resources`,
         `bram36_equivalent` and `depth`), `shell`, `sum`, `top` (None without `whole_top`), `budget` (what the board
-        holds; None for a board that is not shipped) and `timing` (`label`, `clock_mhz`, `period_ns`, `net_ps` and
+        holds) and `timing` (`label`, `clock_mhz`, `period_ns`, `net_ps` and
         `worst`: name of the operator, shell or top with the longest estimate, None without any). A `depth` holds the
         fields of `Timing`, None for a module of wires; `shell` and `top` have one, too.
 
@@ -81,7 +79,7 @@ def synthesize_build(
         "shell": {**_facts(parts[-1]), "depth": _depth(depths[len(modules)])},
         "sum": _facts(sum(parts, Resources())),
         "top": {**_facts(results[-1]), "depth": _depth(depths[-1])} if whole_top else None,
-        "budget": _budget(str(manifest["board"])),
+        "budget": build.budget,
         "timing": {
             "label": LABEL,
             "clock_mhz": clock_mhz,
@@ -103,11 +101,3 @@ def _worst(names: list[str], depths: list[Timing | None]) -> str | None:
 
 def _facts(resources: Resources) -> dict[str, float]:
     return {**asdict(resources), "bram36_equivalent": resources.bram36_equivalent}
-
-
-def _budget(name: str) -> dict[str, int] | None:
-    try:
-        board = load_board(name)
-    except QnnError:
-        return None
-    return {"lut": board.lut, "ff": board.ff, "bram36": board.bram36, "dsp": board.dsp}

@@ -36,7 +36,6 @@ from qnn_hw.backends.hls.scripts import (
     graph_hash_of,
 )
 from qnn_hw.backends.instance import instance
-from qnn_hw.boards import load_board
 from qnn_hw.errors import QnnError
 from qnn_hw.synthesis.vitis_report import (
     CSynthesis,
@@ -320,7 +319,7 @@ def read_reports(build: Build, project: Path, tool: Vitis) -> dict[str, Any]:
         "shell": None,
         "sum": _facts(sum((module.resources for module in found), Resources()), sum(module.uram for module in found)),
         "top": {**_module_facts(csynth.top), "latency_cycles": csynth.top.latency_cycles},
-        "budget": _budget(str(build.manifest["board"])),
+        "budget": build.budget,
         "clock": {"target_ns": csynth.target_ns, "estimated_ns": csynth.estimated_ns},
         "cosim": asdict(cosim) if cosim else None,
         "implementation": {
@@ -368,14 +367,6 @@ def _facts(resources: Resources, uram: int) -> dict[str, float | None]:
     }
 
 
-def _budget(name: str) -> dict[str, int] | None:
-    try:
-        board = load_board(name)
-    except QnnError:
-        return None
-    return {"lut": board.lut, "ff": board.ff, "bram36": board.bram36, "dsp": board.dsp}
-
-
 COLUMNS = ("layer", "LUT", "FF", "BRAM36", "DSP", "interval")
 
 
@@ -390,8 +381,7 @@ def table_of(report: Mapping[str, Any]) -> tuple[str, list[list[Any]], list[str]
     counted, budget = report["implementation"], report["budget"]
     if counted:
         rows.append([f"Vivado {counted['stage']}", *_cells([counted])])
-    if budget:
-        rows.append([f"{report['board']} has", budget["lut"], budget["ff"], float(budget["bram36"]), budget["dsp"], ""])
+    rows.append([f"{report['board']} has", budget["lut"], budget["ff"], float(budget["bram36"]), budget["dsp"], ""])
     return f"Resources: {LABEL}, {report['tool']['version']}", rows, _sentences(report)
 
 

@@ -3,16 +3,20 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qnn_hw.backends.folder import read_build
+from qnn_hw.boards import load_board
+from qnn_hw.compiler import assemble
 from qnn_hw.errors import QnnError
 from qnn_hw.report import render, report_facts, write_report
 from qnn_hw.report.page import TEMPLATES, show
 from qnn_hw.results import save_result
+from tests.random_nets import build as build_net
 from tests.report.conftest import CHAIN, ODD, verdict, write
 from tests.report.document import Element, read
 
@@ -219,12 +223,13 @@ def test_a_simulation_as_predicted_is_not_blamed(measured: Path) -> None:
 
 
 def test_a_board_of_the_users_own(tmp_path: Path) -> None:
-    path = write(tmp_path / "net", CHAIN)
-    manifest = json.loads((path / "qnn.json").read_text())
-    (path / "qnn.json").write_text(json.dumps({**manifest, "board": "bench-7"}))
+    board = replace(load_board("pynq-z2"), name="bench-7", title="The one on the bench", lut=20_000)
+    path = assemble(build_net(CHAIN, seed=5), board, target_fps=20_000).write(tmp_path / "net")
     facts = report_facts(path)
-    assert facts["roofline"]["roofs"] is None
-    assert "What bench-7 holds is not known here" in read(render(facts)).text
+    assert facts["board"]["lut"] == 20_000
+    text = read(render(facts)).text
+    assert "The one on the bench" in text
+    assert "A full bar is what bench-7 holds." in text
 
 
 def test_the_same_build_gives_the_same_bytes(measured: Path, tmp_path: Path) -> None:
