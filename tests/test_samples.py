@@ -9,7 +9,7 @@ import pytest
 from qnn_hw.compiler import as_integers
 from qnn_hw.errors import QnnError
 from qnn_hw.ir import BIPOLAR, DataType, TensorType
-from qnn_hw.samples import load_samples, seeded_samples
+from qnn_hw.samples import load_class_names, load_samples, seeded_samples
 
 X = np.arange(12).reshape(3, 4)
 Y = np.array([2, 0, 1])
@@ -76,3 +76,12 @@ def test_samples_that_do_not_fit(x: np.ndarray, sentence: str) -> None:
     with pytest.raises(QnnError) as caught:
         as_integers(x, TensorType((1,), BIPOLAR))
     assert sentence in str(caught.value)
+
+
+def test_class_names_come_from_a_file_or_the_word_itself(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("ship\nair plane\n")
+    assert load_class_names(str(path)) == ("ship", "air plane")
+    assert load_class_names("ship,plane") == ("ship", "plane")
+    with pytest.raises(QnnError, match=r"absent\.txt: cannot be read .*; give a text file with one name a line, or"):
+        load_class_names(str(tmp_path / "absent.txt"))

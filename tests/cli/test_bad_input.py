@@ -216,3 +216,16 @@ def test_an_earlier_refusal_comes_before_tensorflow_is_loaded(good: Path, tmp_pa
         "print('tensorflow' in sys.modules)\n"
     )
     assert python(script, cwd=tmp_path) == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ("a,b", "class_names: 2 names for 4 classes; give one a class, in their order"),
+        ("a,b,a,c", "class_names: 'a' is given twice; every class needs its own"),
+        ("a,,b,c", "class_names: '' is no name; every class needs its own"),
+    ],
+    ids=["too-few", "twice", "empty"],
+)
+def test_class_names_that_do_not_fit(refuse: Refuse, good: Path, names: str, sentence: str) -> None:
+    assert refuse(good, "--class-names", names) == sentence

@@ -240,3 +240,10 @@ def test_a_build_reads_back_as_it_was_written(plain_build: Path) -> None:
     assert {layer["layer"] for layer in build.manifest["layers"]} == {"fc0", "head"}
     with pytest.raises(QnnError):
         read_build(plain_build / "rtl")
+
+
+def test_a_build_without_its_board(folder: Path) -> None:
+    (folder / "board.toml").unlink()
+    message = refused("synth", folder)
+    assert message.startswith(f"board file {folder / 'board.toml'}: cannot be read")
+    assert message.endswith("; build again")
