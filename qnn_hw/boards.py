@@ -9,9 +9,11 @@ describes it field by field.
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
+
+import tomli_w
 
 from qnn_hw.errors import QnnError, nearest
 from qnn_hw.resources import resource_dir
@@ -36,6 +38,8 @@ _PATTERNS = {
 }
 _PORTS = ("control_port", "control_clock_pin", "memory_port", "memory_clock_pin", "clock_pin", "reset_pin")
 _PATTERNS.update({name: (re.compile(r"[A-Za-z]\w*"), "the name of a pin or port of the cell") for name in _PORTS})
+# Width of a memory port among the settings of either processor cell.
+_PORT_WIDTH = re.compile(r"PCW_S_AXI_HP\d_DATA_WIDTH|PSU__SAXIGP\d__DATA_WIDTH")
 # Two windows of 64 KiB, the DMA's and the accelerator's.
 _SMALLEST_CONTROL = 0x2_0000
 _SMALLEST_MEMORY = 0x10_0000
@@ -185,15 +189,9 @@ def board_toml(board: Board) -> str:
 
     A build keeps it, so that it stays whole when it was made for a file of the user's own.
     """
-    flat = [field.name for field in fields(board) if not is_dataclass(getattr(board, field.name))]
-    lines = ["# SPDX-License-Identifier: Apache-2.0", *(_line(name, getattr(board, name)) for name in flat)]
-    for table in (field.name for field in fields(board) if field.name not in flat):
-        value = getattr(board, table)
-        inner = [field.name for field in fields(value) if field.name != "config"]
-        lines += ["", f"[{table}]", *(_line(name, getattr(value, name)) for name in inner)]
-        if isinstance(value, Processor):
-            lines += ["", f"[{table}.config]", *(_line(name, setting) for name, setting in value.config)]
-    return "\n".join(lines) + "\n"
+    table = asdict(board)
+    table["processor"]["config"] = dict(board.processor.config)
+    return tomli_w.dumps(table)
 
 
 def takes_pynq(board: Board, version: str) -> bool:
@@ -202,22 +200,6 @@ def takes_pynq(board: Board, version: str) -> bool:
     Patch releases are alike: 3.1.0 runs where 3.1.2 is listed. Only the first two numbers count.
     """
     return version.split(".")[:2] in [known.split(".")[:2] for known in board.pynq_versions]
-
-
-def _line(name: str, value: object) -> str:
-    """Return one `name = value` of TOML; addresses in hexadecimal."""
-    if isinstance(value, tuple):
-        return f"{name} = [{', '.join(_text(item) for item in value)}]"
-    if isinstance(value, str):
-        return f"{name} = {_text(value)}"
-    if name in ("base", "size"):
-        return f"{name} = 0x{value:X}"
-    return f"{name} = {value!r}"
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\u{ord(match[0]):04X}", escaped) + '"'
 
 
 def _shipped() -> dict[str, Path]:
@@ -258,10 +240,12 @@ def _parse(kind: type[Any], table: Mapping[str, object], prefix: str) -> Any:
 
 
 def _value(key: str, hint: Any, value: object, prefix: str) -> object:
+    if key == "config" and isinstance(value, list):
+        value = dict(value)
     if is_dataclass(hint) or key == "config":
         if not isinstance(value, dict):
             raise _Broken(f"{prefix}{key} is {value!r}, must be a table [{prefix}{key}]")
-        return _config(value, f"{prefix}{key}.") if key == "config" else _parse(hint, value, f"{key}.")  # type: ignore[arg-type]
+        return _config(value, f"{prefix}{key}.") if key == "config" else _parse(hint, value, f"{key}.")
     if hint == tuple[str, ...]:
         return _texts(key, value, prefix)
     wrong = _complaint(key, hint, value)
@@ -274,9 +258,11 @@ def _config(table: Mapping[str, object], prefix: str) -> tuple[tuple[str, str], 
     """Return the settings as texts, in the order of the file; Vivado takes every value as a text."""
     for key, value in table.items():
         if not _PATTERNS["config_property"][0].fullmatch(key):
-            raise _Broken(f"unknown key {prefix + key!r}; a key is {_PATTERNS['property'][1]}")
+            raise _Broken(f"unknown key {prefix + key!r}; a key is {_PATTERNS['config_property'][1]}")
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise _Broken(f"{prefix}{key} is {value!r}, must be a number or a string")
+        if isinstance(value, str) and not value.isprintable():
+            raise _Broken(f"{prefix}{key} is {value!r}, must be of one line")
     return tuple((key, str(value)) for key, value in table.items())
 
 
@@ -297,8 +283,8 @@ def _complaint(name: str, type_: object, value: object) -> str:
     if name == "family":
         return "" if value in get_args(Family) else " or ".join(get_args(Family))
     if type_ is str:
-        if not isinstance(value, str) or not value.strip():
-            return "a non-empty string"
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+            return "a non-empty string of one line"
         pattern, meaning = _PATTERNS.get(name, (None, ""))
         return "" if pattern is None or pattern.fullmatch(value) else meaning
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -332,6 +318,12 @@ def _check(board: Board) -> None:
         raise _Broken("control and memory overlap; their addresses must be apart")
     if board.memory.size > board.memory_mb << 20:
         raise _Broken(f"memory.size is 0x{board.memory.size:X}, more than memory_mb {board.memory_mb} gives")
+    for name, value in board.processor.config:
+        if _PORT_WIDTH.fullmatch(name) and value != str(board.dma_width_bits):
+            raise _Broken(
+                f"processor.config.{name} is {value}, must be {board.dma_width_bits} as dma_width_bits is: the memory "
+                "port is as wide as the streams"
+            )
     if board.clock.pll_divider not in (1, 2):
         raise _Broken(f"clock.pll_divider is {board.clock.pll_divider}, must be 1 or 2")
     if not board.clock.min_mhz <= board.clock_mhz <= board.clock.max_mhz:

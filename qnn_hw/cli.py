@@ -423,6 +423,52 @@ def synth(
 
 
 @app.command()
+def deploy(
+    folder: BuildFolder,
+    host: Annotated[str | None, typer.Option(help="The board: a name of your ~/.ssh/config, or an address.")] = None,
+    user: Annotated[str | None, typer.Option(help="User there (default: what ssh is configured for).")] = None,
+    run: Annotated[bool, typer.Option("--run", help="Run the golden vectors on the board.")] = False,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Through PYNQ.remote: no ssh, and no authentication either.")
+    ] = False,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Run the driver on the simulated board instead.")] = False,
+    fault: Annotated[str | None, typer.Option(help="--simulate: a fault that befalls the second transfer.")] = None,
+    package: Annotated[Path | None, typer.Option(help="Write an overlay wheel into this folder instead.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done and contact nobody.")] = False,
+    json: Json = False,
+) -> None:
+    """Put a build on a PYNQ board and prove it there; or on the simulated board, with the same driver."""
+    from qnn_hw import deployment
+    from qnn_hw.results import save_result
+    from qnn_hw.tables import deployment_parts
+
+    _check_deployment(host=host, simulate=simulate, package=package, remote=remote, run=run, fault=fault, user=user)
+    with working("reading the build") as say:
+        if package is not None:
+            wheel = deployment.package(folder, package)
+            facts: dict[str, Any] = {"wheel": str(wheel)}
+        elif simulate:
+            facts = deployment.simulate(folder, fault=fault, progress=say)
+        elif remote:
+            facts = deployment.deploy_remote(folder, host, dry_run=dry_run, progress=say)
+        else:
+            facts = deployment.deploy(folder, deployment.Target(host, user), run=run, dry_run=dry_run, progress=say)
+    show(facts, json, *deployment_parts(facts))
+
+
+def _check_deployment(**given: Any) -> None:
+    """Refuse options that do not go together."""
+    places = [name for name in ("host", "simulate", "package") if given[name]]
+    if len(places) != 1:
+        found = " and ".join(f"--{name}" for name in places) or "none of them"
+        raise QnnError(f"deploy: give one of --host NAME, --simulate and --package FOLDER; found {found}")
+    needs = {"remote": "host", "run": "host", "user": "host", "fault": "simulate"}
+    for option, place in needs.items():
+        if given[option] and not given[place]:
+            raise QnnError(f"--{option}: belongs to --{place}")
+
+
+@app.command()
 def boards(json: Json = False) -> None:
     """List the boards an accelerator can be built for."""
     from dataclasses import asdict

@@ -28,13 +28,23 @@ COMMANDS: Mapping[str, str] = {
     "simulation-c": "simulate {build} --backend hls --data FILE.npz",
     "synthesis-yosys": "synth {build}",
     "synthesis-vitis": "synth {build} --tool vitis",
+    "synthesis-vivado": "synth {build} --tool vivado",
+    "board-simulated": "deploy {build} --simulate",
+    "board": "deploy {build} --host HOST --run",
 }
 """Kind of result -> the command, after `qnn-hw`, that makes it."""
 
-_SIMULATION: Mapping[str, type] = {"passed": bool, "frames": int, "measured": dict, "scenarios": list}
-_SYNTHESIS: Mapping[str, type] = {"tool": dict, "operators": list, "sum": dict}
+_FIELDS: Mapping[str, Mapping[str, type]] = {
+    "simulation": {"passed": bool, "frames": int, "measured": dict, "scenarios": list},
+    "synthesis": {"tool": dict, "operators": list, "sum": dict},
+    "board": {"frames": int, "equal": int, "bit_exact": bool, "pynq": str, "part": str},
+}
+"""What the facts of every kind of a family hold; the family is the word before the first dash."""
 _SCENARIO: Mapping[str, type] = {"name": str, "passed": bool, "findings": list}
 _CELLS = ("lut", "ff", "bram36_equivalent", "dsp")
+_CLOCK, _SLACK = ("asked_mhz", "actual_mhz"), ("wns_ns", "tns_ns", "whs_ns")
+_COUNTED = ("clock_mhz", "interval_cycles", "first_latency_cycles")
+_MAY_BE_NONE = ("keras_equal", "top1", "frames_per_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ def save_result(build: Path, kind: str, facts: Mapping[str, Any]) -> Path:
     Args:
         build: build folder.
         kind: a key of `COMMANDS`.
-        facts: verdict of a simulation, or report of a synthesis.
+        facts: verdict of a simulation, report of a synthesis, or what the driver's `validate` reports of a board.
 
     Returns:
         The file written.
@@ -148,22 +158,62 @@ def _read(file: Path, kind: str, graph_hash: str) -> Result:
 
 def _complaint(facts: Mapping[str, Any], kind: str) -> str:
     """Return what is wrong with the facts of a run, or an empty string."""
-    is_simulation = kind.startswith("simulation")
-    for key, expected in (_SIMULATION if is_simulation else _SYNTHESIS).items():
+    family = kind.partition("-")[0]
+    for key, expected in _FIELDS[family].items():
         if not isinstance(facts.get(key), expected):
             return f"the field facts.{key} is {facts.get(key)!r}"
-    if is_simulation:
-        for i, entry in enumerate(facts["scenarios"]):
-            if not isinstance(entry, dict) or not all(isinstance(entry.get(key), t) for key, t in _SCENARIO.items()):
-                return f"the entry facts.scenarios[{i}] is {entry!r}"
-        return ""
-    for where, entry in (
-        ("sum", facts["sum"]),
-        *((f"operators[{i}]", row) for i, row in enumerate(facts["operators"])),
-    ):
+    match family:
+        case "simulation":
+            return _complaint_of_simulation(facts)
+        case "board":
+            return _complaint_of_board(facts)
+        case _:
+            return _complaint_of_synthesis(facts, kind)
+
+
+def _complaint_of_simulation(facts: Mapping[str, Any]) -> str:
+    for i, entry in enumerate(facts["scenarios"]):
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), t) for key, t in _SCENARIO.items()):
+            return f"the entry facts.scenarios[{i}] is {entry!r}"
+    return ""
+
+
+def _complaint_of_board(facts: Mapping[str, Any]) -> str:
+    latency = facts.get("latency_ms")
+    if latency is not None and not isinstance(latency, dict):
+        return f"the field facts.latency_ms is {latency!r}"
+    return (
+        _no_number(facts, _COUNTED)
+        or _no_number(facts, _MAY_BE_NONE, or_none=True)
+        or _no_number(latency or {}, ("p50", "p99"), "latency_ms.", or_none=True)
+    )
+
+
+def _complaint_of_synthesis(facts: Mapping[str, Any], kind: str) -> str:
+    sums = ["sum"]
+    if kind == "synthesis-vivado":
+        for key in ("clock", "slack"):
+            if not isinstance(facts.get(key), dict):
+                return f"the field facts.{key} is {facts.get(key)!r}"
+        wrong = _no_number(facts["clock"], _CLOCK, "clock.") or _no_number(facts["slack"], _SLACK, "slack.")
+        if wrong:
+            return wrong
+        sums += ["top", "system", *(["shell"] if facts.get("shell") is not None else [])]
+    rows = [(f"operators[{i}]", row) for i, row in enumerate(facts["operators"])]
+    for where, entry in [*((name, facts.get(name)) for name in sums), *rows]:
         numbers = isinstance(entry, dict) and all(isinstance(entry.get(key), int | float) for key in _CELLS)
-        if not numbers or (where != "sum" and not isinstance(entry.get("layer"), str)):
+        if not numbers or (where not in sums and not isinstance(entry.get("layer"), str)):
             return f"the entry facts.{where} is {entry!r}"
+    return ""
+
+
+def _no_number(facts: Mapping[str, Any], names: tuple[str, ...], where: str = "", *, or_none: bool = False) -> str:
+    """Return what is wrong with the first of `names` that is no number, or an empty string."""
+    for name in names:
+        found = facts.get(name)
+        # A bool is an int to Python, and none to whoever wrote the number.
+        if not (isinstance(found, int | float) and not isinstance(found, bool)) and not (or_none and found is None):
+            return f"the field facts.{where}{name} is {found!r}"
     return ""
 
 

@@ -21,6 +21,16 @@ from tests.random_nets import Net, build
 VERDICT = {"passed": True, "frames": 4, "measured": {}, "scenarios": []}
 CELLS = {"lut": 7, "ff": 5, "bram36_equivalent": 0.5, "dsp": 0}
 REPORT = {"tool": {"name": "yosys"}, "operators": [{"layer": "fc0", **CELLS}], "sum": CELLS}
+PLACED = {
+    **REPORT,
+    **{"tool": {"name": "Vivado", "version": "2024.1"}, "top": CELLS, "system": CELLS, "shell": None},
+    **{"clock": {"asked_mhz": 100, "actual_mhz": 100.0}, "slack": {"wns_ns": 0.5, "tns_ns": 0.0, "whs_ns": 0.02}},
+}
+ON_BOARD = {
+    **{"frames": 20, "equal": 20, "bit_exact": True, "keras_equal": 20, "top1": None, "pynq": "3.1.2"},
+    **{"part": "xc7z020clg400-1", "clock_mhz": 100.0, "interval_cycles": 64, "first_latency_cycles": 300},
+    **{"latency_ms": {"p50": 0.4, "p99": 0.9}, "frames_per_s": 1200.0},
+}
 
 
 @pytest.fixture
@@ -30,7 +40,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def facts_for(kind: str) -> dict[str, Any]:
-    return VERDICT if kind.startswith("simulation") else REPORT
+    if kind == "synthesis-vivado":
+        return PLACED
+    return {"simulation": VERDICT, "synthesis": REPORT, "board": ON_BOARD}[kind.partition("-")[0]]
 
 
 def test_a_new_build_has_no_results(folder: Path) -> None:
@@ -110,6 +122,35 @@ def test_a_damaged_report(folder: Path, field: str, value: Any, reason: str) -> 
     assert str(error.value).startswith(f"{file}: damaged ({reason}")
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "reason"),
+    [
+        ("synthesis-vivado", "slack", {"wns_ns": None}, "the field facts.slack.wns_ns is None"),
+        ("synthesis-vivado", "clock", 100, "the field facts.clock is 100"),
+        ("synthesis-vivado", "clock", {"asked_mhz": True}, "the field facts.clock.asked_mhz is True"),
+        ("synthesis-vivado", "system", None, "the entry facts.system is None"),
+        ("synthesis-vivado", "shell", {"lut": 1}, "the entry facts.shell is {'lut': 1}"),
+        ("board", "bit_exact", 1, "the field facts.bit_exact is 1"),
+        ("board", "interval_cycles", None, "the field facts.interval_cycles is None"),
+        ("board", "top1", "high", "the field facts.top1 is 'high'"),
+        ("board", "latency_ms", 3, "the field facts.latency_ms is 3"),
+        ("board-simulated", "latency_ms", {"p50": "short"}, "the field facts.latency_ms.p50 is 'short'"),
+    ],
+)
+def test_damaged_facts_of_a_board(folder: Path, kind: str, field: str, value: Any, reason: str) -> None:
+    file = save_result(folder, kind, {**facts_for(kind), field: value})
+    with pytest.raises(QnnError) as error:
+        load_results(folder)
+    assert str(error.value).startswith(f"{file}: damaged ({reason})")
+    assert f"repeat `qnn-hw {COMMANDS[kind].format(build=folder)}`" in str(error.value)
+
+
+@pytest.mark.parametrize("field", ["keras_equal", "top1", "latency_ms", "frames_per_s"])
+def test_a_board_may_not_know_everything(folder: Path, field: str) -> None:
+    save_result(folder, "board", {**ON_BOARD, field: None})
+    assert load_results(folder)["board"].facts[field] is None
+
+
 def test_an_unknown_kind(folder: Path) -> None:
     with pytest.raises(QnnError, match=r"^result 'simulation-vhdl': choose one of simulation-rtl, simulation-hls,"):
         save_result(folder, "simulation-vhdl", VERDICT)
@@ -164,11 +205,12 @@ def test_a_synthesis_leaves_its_report(folder: Path, monkeypatch: pytest.MonkeyP
         **REPORT,
         "operators": [],
         "tool": {"name": "yosys", "version": "1"},
+        "board": "pynq-z2",
         "timing": {"label": "an estimate"},
         "shell": cells,
         "sum": cells,
         "top": None,
-        "budget": None,
+        "budget": {"lut": 53_200, "ff": 106_400, "bram36": 140, "dsp": 220},
     }
     monkeypatch.setattr("qnn_hw.synthesis.synthesize_build", lambda folder, whole_top, progress: report)
     assert run("synth", folder).code == 0

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A build as an installable PYNQ overlay: one wheel with bitstream, driver, golden vectors and notebook, no dependencies."""
+"""A build as an installable PYNQ overlay: a wheel of bitstream, driver, golden vectors and notebook."""
 
-import json
 import re
 import shutil
 import tempfile
@@ -9,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qnn_hw.deployment.checks import check_build
+from qnn_hw.backends.folder import read_manifest
+from qnn_hw.deployment.checks import check_build, check_kind
 from qnn_hw.errors import QnnError
 
 
@@ -29,13 +29,15 @@ def package(build: Path, out: Path) -> Path:
         The wheel written.
 
     Raises:
-        QnnError: if the build fails a check of `qnn_hw.deployment.checks`, `out` names another file, or it cannot be written.
+        QnnError: if the build fails a check of `qnn_hw.deployment.checks`, `out` names another file, or it cannot be
+            written.
     """
-    pair = check_build(build)
-    facts = pair.facts
+    payload = check_build(build)
+    check_kind(payload, "wheel", is_simulated=False)
+    facts = payload.facts
     name = "qnn-" + _words(facts["stem"].rpartition("-")[0])
     module = name.replace("-", "_")
-    version = _version(facts, json.loads((build / "qnn.json").read_text(encoding="utf-8")))
+    version = _version(facts, read_manifest(build))
     file = f"{module}-{version}-py3-none-any.whl"
     if out.suffix == ".whl" and out.name != file:
         raise QnnError(f"{out}: pip takes a wheel by its name alone; name it {file}, or give a folder")
@@ -44,7 +46,7 @@ def package(build: Path, out: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".qnn-wheel-", dir=folder) as scratch:
             root = Path(scratch)
-            _write_project(root, pair.files, facts, name, module, version)
+            _write_project(root, payload.paths, facts, name, module, version)
             made = _build_wheel(root)
             return made.replace(folder / file)
     except OSError as error:
@@ -75,18 +77,20 @@ def _write_project(
     (package / "__init__.py").write_text(_init(facts, module), encoding="utf-8")
     (root / "README.md").write_text(_readme(facts, name, module, version), encoding="utf-8")
     shutil.copyfile(root / "README.md", package / "README.md")
+    # The boards' images have a pip of 2022: no newer fields of metadata than it knows.
+    target = {"packages": [module], "core-metadata-version": "2.1"}
     project = {
         "build-system": {"requires": ["hatchling"], "build-backend": "hatchling.build"},
         "project": {
             "name": name,
             "version": version,
-            "description": f"PYNQ overlay: {facts['name']} for {facts['board_title']}, graph hash {facts['graph_hash']}",
+            "description": f"PYNQ overlay: {facts['name']} for {facts['board_title']}, graph {facts['graph_hash']}",
             "readme": "README.md",
             "requires-python": ">=3.10",
             "dependencies": [],
             "entry-points": {"pynq.overlays": {module: module}, "pynq.notebooks": {module: module}},
         },
-        "tool": {"hatch": {"build": {"ignore-vcs": True, "targets": {"wheel": {"packages": [module]}}}}},
+        "tool": {"hatch": {"build": {"ignore-vcs": True, "targets": {"wheel": target}}}},
     }
     (root / "pyproject.toml").write_text(tomli_w.dumps(project), encoding="utf-8")
 
@@ -112,19 +116,19 @@ def _init(facts: Mapping[str, Any], module: str) -> str:
 def _readme(facts: Mapping[str, Any], name: str, module: str, version: str) -> str:
     return f"""# {name}
 
-{facts["name"]} as a PYNQ overlay for {facts["board_title"]} ({facts["part"]}), PYNQ {", ".join(facts["pynq_versions"])}.
-Graph hash {facts["graph_hash"]}.
+{facts["name"]} as a PYNQ overlay for {facts["board_title"]} ({facts["part"]}), graph hash {facts["graph_hash"]}.
+Runs on PYNQ {", ".join(facts["pynq_versions"])}.
 
 On the board, as root in the PYNQ environment (`sudo -s`, then `source /etc/profile.d/pynq_venv.sh`):
 
     pip install --no-deps --no-index {module}-{version}-py3-none-any.whl
     pynq get-notebooks {module}
 
-The wheel requires nothing, so nothing else on the board changes: NumPy and pynq are those of the image. `--no-deps` says so to
-pip, `--no-index` keeps it off the network. `pip uninstall {name}` takes it away again.
+The wheel requires nothing, so nothing else on the board changes: NumPy and pynq are those of the image. `--no-deps`
+says so to pip, `--no-index` keeps it off the network. `pip uninstall {name}` takes it away again.
 
-`pynq get-notebooks` copies the notebook, together with bitstream, driver and golden vectors, to `pynq-notebooks/{module}`
-below the current folder: open it there in Jupyter. In a program of your own:
+`pynq get-notebooks` copies the notebook, with bitstream, driver and golden vectors, to `pynq-notebooks/{module}` below
+the current folder: open it there in Jupyter. In a program of your own:
 
     from {module}.qnn_driver import Accelerator
 

@@ -30,6 +30,7 @@ _TITLES = {
     "simulation-hls-rtl": "Verilog of Vitis HLS in cocotb",
     "simulation-c": "HLS C++: C simulation of given samples",
 }
+_BOARD_TITLES = {"board-simulated": "simulated board", "board": "board"}
 _ALWAYS_SHOWN = ("simulation-rtl", "simulation-hls")
 
 
@@ -67,6 +68,8 @@ def report_facts(path: Path) -> Facts:
             _verification(kind, path, results.get(kind)) for kind in _TITLES if kind in (*_ALWAYS_SHOWN, *results)
         ],
         "synthesis": _synthesis(path, results),
+        "implementation": _implementation(path, results.get("synthesis-vivado"), board),
+        "boards": [_board_run(kind, path, results.get(kind)) for kind in _BOARD_TITLES],
         "commands": _commands(path, build),
     }
 
@@ -310,6 +313,63 @@ def _synthesis(path: Path, results: Mapping[str, Result]) -> list[Facts]:
     return found
 
 
+def _implementation(path: Path, result: Result | None, board: Mapping[str, Any]) -> Facts:
+    """Return what Vivado made of the build: figures a layer and of the whole, clock and slacks."""
+    current = result is not None and result.current
+    facts: Facts = {
+        "command": _command("synthesis-vivado", path),
+        "state": "not run" if result is None else "current" if current else "stale",
+        "date": result and result.date,
+        "rows": [],
+    }
+    if result is None or not result.current:
+        return facts
+    found = result.facts
+    parts = [*_by_layer(found["operators"]).items()]
+    parts += [("shell", found["shell"])] if found.get("shell") else []
+    parts += [("whole accelerator", found["top"]), ("with DMA and interconnect", found["system"])]
+    held = {"lut": board.get("lut"), "ff": board.get("ff"), "bram36_equivalent": board.get("bram36")}
+    return {
+        **facts,
+        "tool": f"{found['tool'].get('name')} {found['tool'].get('version')}",
+        "rows": [{"part": part, **_cells(cells)} for part, cells in parts],
+        "board": {**held, "dsp": board.get("dsp")},
+        "clock": {key: found["clock"][key] for key in ("asked_mhz", "actual_mhz")},
+        "slack": {key: found["slack"][key] for key in ("wns_ns", "tns_ns", "whs_ns")},
+        "path_from": found["slack"].get("path_from"),
+        "path_to": found["slack"].get("path_to"),
+    }
+
+
+def _board_run(kind: str, path: Path, result: Result | None) -> Facts:
+    """Return what the driver found on a board, real or simulated."""
+    facts: Facts = {
+        "kind": kind,
+        "title": _BOARD_TITLES[kind],
+        "command": _command(kind, path),
+        "state": "not run",
+        "date": result and result.date,
+    }
+    if result is None:
+        return facts
+    if not result.current:
+        return {**facts, "state": "stale"}
+    found = result.facts
+    cycles, clock_mhz = found["interval_cycles"], found["clock_mhz"]
+    latency = found.get("latency_ms") or {}
+    return {
+        **facts,
+        "state": "passed" if found["bit_exact"] else "failed",
+        **{key: found[key] for key in ("frames", "equal", "keras_equal", "top1", "pynq", "part", "clock_mhz")},
+        "interval_cycles": cycles,
+        "first_latency_cycles": found["first_latency_cycles"],
+        "frames_per_s": clock_mhz * 1e6 / cycles if cycles else None,
+        # The wall clock of a simulator says nothing of a board.
+        "latency_ms": {key: latency.get(key) for key in ("p50", "p99")} if kind == "board" else None,
+        "measured_frames_per_s": found.get("frames_per_s") if kind == "board" else None,
+    }
+
+
 def _current(results: Mapping[str, Result], kind: str) -> Mapping[str, Any] | None:
     result = results.get(kind)
     return result.facts if result and result.current else None
@@ -333,6 +393,9 @@ def _commands(path: Path, build: Build) -> list[Facts]:
         {"purpose": "prove the HLS C++ equal", "command": _command("simulation-hls", path)},
         {"purpose": "simulate without qnn-hw", "command": f"cd {folder}/sim && python -m bench"},
         {"purpose": "count cells with yosys", "command": _command("synthesis-yosys", path)},
+        {"purpose": "run the driver on the simulated board", "command": _command("board-simulated", path)},
+        {"purpose": "make the bitstream", "command": _command("synthesis-vivado", path)},
+        {"purpose": "prove it on a board", "command": _command("board", path)},
         {"purpose": "bits, cycles and estimates as tables", "command": f"qnn-hw analyze {folder}"},
         {"purpose": "make this page", "command": f"qnn-hw report {folder}"},
     ]

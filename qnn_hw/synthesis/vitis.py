@@ -8,12 +8,10 @@ read, so that an earlier result stays until then. Its log is kept in either case
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +35,7 @@ from qnn_hw.backends.hls.scripts import (
 )
 from qnn_hw.backends.instance import instance
 from qnn_hw.errors import QnnError
+from qnn_hw.synthesis.vendor_tool import first_error, follow
 from qnn_hw.synthesis.vitis_report import (
     CSynthesis,
     HlsModule,
@@ -226,8 +225,20 @@ def _run(
     tool: Vitis, steps: Sequence[str], folder: Path, log: Path, progress: Progress | None, timeout_s: float | None
 ) -> None:
     written = folder / LOG
+
+    def tell(line: str) -> None:
+        if progress and line.startswith(STEP_MARK):
+            progress(f"Vitis HLS {tool.version}: {line.removeprefix(STEP_MARK).strip()}")
+
     try:
-        status, in_time = _follow(tool, steps, folder, written, progress, timeout_s)
+        status, in_time = follow(
+            tool.run_script(TCL_FILE),
+            folder,
+            written,
+            environment={STEPS_VARIABLE: " ".join(steps)},
+            on_line=tell,
+            timeout_s=timeout_s,
+        )
     finally:
         if written.exists():
             os.replace(written, log)
@@ -236,67 +247,10 @@ def _run(
         reason = f"stopped after {timeout_s:g} s"
     elif status or not any(line.strip().startswith(END_MARK) for line in lines):
         # Its exit status alone says little: not every release passes on that of the script.
-        reason = _first_error(lines) or f"ended with status {status} and no ERROR line"
+        reason = first_error(lines) or f"ended with status {status} and no ERROR line"
     else:
         return
     raise QnnError(f"Vitis HLS {tool.version} ({tool.command}): {reason}; the whole log is in {log}")
-
-
-def _follow(
-    tool: Vitis, steps: Sequence[str], folder: Path, log: Path, progress: Progress | None, timeout_s: float | None
-) -> tuple[int, bool]:
-    """Run the script, copy what it prints to `log`; return its exit status, and whether it ended in time."""
-    late = threading.Event()
-    with (
-        log.open("w", encoding="utf-8") as file,
-        subprocess.Popen(
-            tool.run_script(TCL_FILE),
-            cwd=folder,
-            env={**os.environ, STEPS_VARIABLE: " ".join(steps)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as process,
-    ):
-
-        def stop() -> None:
-            late.set()
-            _kill(process)
-
-        watch = threading.Timer(timeout_s, stop) if timeout_s is not None else None
-        if watch:
-            watch.start()
-        try:
-            for line in process.stdout or ():
-                file.write(line)
-                file.flush()
-                if progress and line.strip().startswith(STEP_MARK):
-                    progress(f"Vitis HLS {tool.version}: {line.strip().removeprefix(STEP_MARK).strip()}")
-            status = process.wait()
-        except BaseException:
-            _kill(process)
-            raise
-        finally:
-            if watch:
-                watch.cancel()
-    return status, not late.is_set()
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    """Stop the tool and what it started: the launcher is a shell script, the work is done by its children."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # the process leads a session of its own
-
-
-def _first_error(lines: Sequence[str]) -> str | None:
-    """Return the first line that tells an error, of the tool or of the compiler it runs for C simulation."""
-    for line in lines:
-        if re.match(r"\s*(ERROR|CRITICAL ERROR)\s*:", line) or re.search(r":\d+: (fatal )?error:", line):
-            return " ".join(line.split()).rstrip(".")
-    return None
 
 
 def read_reports(build: Build, project: Path, tool: Vitis) -> dict[str, Any]:

@@ -58,6 +58,32 @@ def synthesis(path: Path) -> dict[str, Any]:
     }
 
 
+def implementation(path: Path) -> dict[str, Any]:
+    """A report of `synth --tool vivado`: two LUTs less than estimated for each operator."""
+    report = synthesis(path)
+    operators = [{**row, "lut": max(0, row["lut"] - 3)} for row in report["operators"]]
+    top = {**report["sum"], "lut": 777}
+    return {
+        **report,
+        "tool": {"name": "Vivado", "version": "2024.1", "origin": "vivado", "label": "after place and route"},
+        "operators": operators,
+        "top": top,
+        "system": {**top, "lut": 3888, "ff": 5777},
+        "clock": {"asked_mhz": 100.0, "actual_mhz": 99.999},
+        "slack": {"wns_ns": 0.512, "tns_ns": 0.0, "whs_ns": 0.02, "path_from": "u_fc1/a_reg[3]/C", "path_to": "b/D"},
+    }
+
+
+def on_board(**changes: Any) -> dict[str, Any]:
+    """What `validate` of the driver reports, with some fields changed."""
+    return {
+        **{"frames": 21, "equal": 21, "bit_exact": True, "keras_equal": 20, "top1": 0.9, "pynq": "3.1.2"},
+        **{"part": "xc7z020clg400-1", "clock_mhz": 99.999, "interval_cycles": 765, "first_latency_cycles": 1234},
+        **{"latency_ms": {"p50": 0.46, "p99": 1.25}, "frames_per_s": 98765.4, "seconds": 0.1},
+        **changes,
+    }
+
+
 def write(path: Path, net: Net, odd_name: bool = False) -> Path:
     """Write a build of a random network; its first convolution gets an odd name on request."""
     graph = build(net, seed=5)
@@ -81,6 +107,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hls = {"first_latency_cycles": None, "interval_cycles": None, "fifo_high_water": None}
     save_result(path, "simulation-hls", verdict(backend="hls", measured=hls, csim={"source": "digits"}))
     save_result(path, "synthesis-yosys", synthesis(path))
+    save_result(path, "synthesis-vivado", implementation(path))
+    save_result(path, "board-simulated", on_board())
+    save_result(path, "board", on_board(equal=20, bit_exact=False))
     return path
 
 

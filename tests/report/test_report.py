@@ -17,7 +17,7 @@ from qnn_hw.report import render, report_facts, write_report
 from qnn_hw.report.page import TEMPLATES, show
 from qnn_hw.results import save_result
 from tests.random_nets import build as build_net
-from tests.report.conftest import CHAIN, ODD, verdict, write
+from tests.report.conftest import CHAIN, ODD, implementation, on_board, verdict, write
 from tests.report.document import Element, read
 
 BUILDS = ("chain", "measured", "branches")
@@ -220,6 +220,57 @@ def test_a_failed_simulation_is_shown_with_its_findings(tmp_path: Path) -> None:
 
 def test_a_simulation_as_predicted_is_not_blamed(measured: Path) -> None:
     assert "not as predicted" not in read(render(report_facts(measured))).text
+
+
+def section(path: Path, name: str) -> Element:
+    (found,) = [e for e in read(render(report_facts(path))).all("section") if e.attributes.get("id") == name]
+    return found
+
+
+def test_what_vivado_and_the_boards_said(measured: Path) -> None:
+    found = section(measured, "board")
+    text = " ".join(found.text.split())
+    assert "Placed and routed by Vivado 2024.1" in text
+    assert "timing met at 100 MHz (asked for 100), setup slack 0.51 ns, hold slack 0.02 ns" in text
+    assert "Slowest path: u_fc1/a_reg[3]/C to b/D" in text
+    rows = {next(row.all("th")).text: [cell.text for cell in row.all("td")] for row in found.all("tr")}
+    assert rows["whole accelerator"][0] == "777" and rows["with DMA and interconnect"][0] == "3,888"
+    assert rows["pynq-z2 has"] == ["53,200", "106,400", "140", "220"]
+    assert "Driver on the simulated board: passed" in text and "Driver on the board: failed" in text
+    assert "20 of 21 results equal word for word, 20 of the class Keras decides, 90.0 % of them right" in text
+    assert "a frame every 765 cycles (130,718 frames/s), the first after 1,234" in text
+    assert text.count("By the wall clock") == 1, "a simulator's clock says nothing of a board"
+    assert "one frame alone 0.46 ms in the middle and 1.25 ms for 99 of 100" in text
+    assert "only the figures under Board were placed and routed" in read(render(report_facts(measured))).text
+
+
+def test_a_build_that_no_board_has_seen(chain: Path) -> None:
+    text = " ".join(section(chain, "board").text.split())
+    assert f"No bitstream yet, run qnn-hw synth {chain} --tool vivado where Vivado is installed." in text
+    assert f"Driver on the simulated board: not run Run qnn-hw deploy {chain} --simulate" in text
+    assert f"Driver on the board: not run Run qnn-hw deploy {chain} --host HOST --run" in text
+    assert "nothing on this page was placed or routed" in read(render(report_facts(chain))).text
+
+
+def test_results_of_another_build_say_nothing_of_this_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "net", CHAIN)
+    for kind, facts in (("synthesis-vivado", implementation(path)), ("board", on_board())):
+        file = save_result(path, kind, facts)
+        file.write_text(json.dumps({**json.loads(file.read_text()), "graph_hash": "0" * 32}))
+    page = render(report_facts(path))
+    text = " ".join(section(path, "board").text.split())
+    assert "No bitstream yet (the one of " in text and "belongs to another build and is not shown" in text
+    for figure in ("3,888", "5,777", "98,765", "u_fc1/a_reg"):
+        assert figure not in page
+
+
+def test_a_board_without_keras_labels_and_latency(tmp_path: Path) -> None:
+    path = write(tmp_path / "net", CHAIN)
+    unknown = dict.fromkeys(("keras_equal", "top1", "latency_ms", "frames_per_s"))
+    save_result(path, "board", on_board(**unknown, interval_cycles=0))
+    text = " ".join(section(path, "board").text.split())
+    assert "21 of 21 results equal word for word. Counted by the accelerator: a frame every 0 cycles (\u2013" in text
+    assert "Keras" not in text and "wall clock" not in text
 
 
 def test_a_board_of_the_users_own(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from qnn_hw.backends.instance import instance
 from qnn_hw.boards import load_board
 from qnn_hw.compiler import assemble
 from qnn_hw.errors import QnnError
+from qnn_hw.synthesis.vendor_tool import first_error
 from qnn_hw.synthesis.vitis import COMMANDS, LABEL, RELEASES, find_vitis, synthesize_with_vitis
 from tests.cli.session import run
 from tests.random_nets import Conv, Net, build
@@ -163,11 +164,9 @@ def test_a_tool_that_ends_without_having_done_anything(
 
 
 def test_a_compiler_error_of_c_simulation_is_the_first_error() -> None:
-    from qnn_hw.synthesis.vitis import _first_error
-
     log = ["INFO: [SIM 211-2]", "../../qnn_core.cpp:3:5: error: expected ';'", "ERROR: [SIM 211-100] CSim failed"]
-    assert _first_error(log) == "../../qnn_core.cpp:3:5: error: expected ';'"
-    assert _first_error(["WARNING: [HLS 200-1] no error"]) is None
+    assert first_error(log) == "../../qnn_core.cpp:3:5: error: expected ';'"
+    assert first_error(["WARNING: [HLS 200-1] no error"]) is None
 
 
 def running(pid: int) -> bool:

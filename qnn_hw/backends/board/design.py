@@ -25,6 +25,8 @@ LENGTH_BITS = 26
 """Bits of the DMA's length registers: transfers below 64 MiB. The IP's own default, 14, ends at 16 383 bytes."""
 LARGEST_DIVISOR = 63
 """Both divisors of a processor's clock output have six bits, in either family."""
+BURST_BEATS = 16
+"""Beats of a DMA burst: the longest an AXI3 memory port (Zynq-7000) takes, so that none has to be split."""
 CLOCK_TOLERANCE = 0.01
 """Share by which the clock may differ from the one asked for; pynq warns from the same share on."""
 _LONGEST_NAME = 40
@@ -61,6 +63,7 @@ def block_design(manifest: Mapping[str, Any], board: Board) -> "BlockDesign":
         memory_port=board.processor.memory_port,
         dma_width_bits=width_bits,
         length_bits=LENGTH_BITS,
+        burst_beats=BURST_BEATS,
         control=(
             Segment(DMA_CELL, "S_AXI_LITE", base, DMA_RANGE),
             # Behind the DMA's range; a multiple of its own.
@@ -88,7 +91,7 @@ def stem(manifest: Mapping[str, Any]) -> str:
 
 
 def clock_divisors(board: Board, clock_mhz: float) -> tuple[int, int]:
-    """Return the two divisors that bring the PLL nearest to `clock_mhz`; the larger one first, as Vivado has them.
+    """Return the two divisors that bring the board's PLL nearest to `clock_mhz`, the larger one first.
 
     Raises:
         QnnError: outside the board's range, or more than 1 % away from every clock the divisors make.
@@ -100,13 +103,15 @@ def clock_divisors(board: Board, clock_mhz: float) -> tuple[int, int]:
             "choose another --clock-mhz"
         )
     best = min(_PRODUCTS, key=lambda product: abs(clock.pll_mhz / product - clock_mhz))
-    found = clock.pll_mhz / best
-    if abs(found - clock_mhz) > CLOCK_TOLERANCE * clock_mhz:
+    if abs(clock.pll_mhz / best - clock_mhz) > CLOCK_TOLERANCE * clock_mhz:
         raise QnnError(
-            f"board {board.name}: its processor cannot make {clock_mhz:g} MHz to within "
-            f"{CLOCK_TOLERANCE:.0%} of {clock.pll_mhz:g} MHz; nearest: {_around(clock, clock_mhz)} MHz"
+            f"board {board.name}: its {clock.pll} of {clock.pll_mhz:g} MHz divides to no clock within "
+            f"{CLOCK_TOLERANCE:.0%} of {clock_mhz:g} MHz; nearest: {_around(clock, clock_mhz)} MHz; give one of these "
+            "with --clock-mhz"
         )
-    return _PRODUCTS[best]
+    # The choice among equal products is Vivado's: balanced on Zynq-7000, the second 1 if possible on UltraScale+.
+    pairs = _PRODUCTS[best]
+    return pairs[-1] if board.family == "zynq-7000" else pairs[0]
 
 
 def divided(clock: ClockSource, divisor0: int, divisor1: int) -> float:
@@ -114,22 +119,47 @@ def divided(clock: ClockSource, divisor0: int, divisor1: int) -> float:
     return clock.pll_mhz / (divisor0 * divisor1)
 
 
+def dma_config(design: "BlockDesign") -> tuple[tuple[str, str], ...]:
+    """Return (property, value) of the AXI DMA as set in Vivado, without the `CONFIG.` in front.
+
+    Simple mode; both directions; no realignment, so a buffer that starts inside a beat is an error; 32-bit addresses.
+    pynq reads these names from the .hwh as they are written here, in lower case. The width of the stream into the DMA
+    is not among them: Vivado takes it from the connected stream.
+    """
+    width, burst = str(design.dma_width_bits), str(design.burst_beats)
+    return (
+        ("c_include_sg", "0"),
+        ("c_sg_length_width", str(design.length_bits)),
+        ("c_sg_include_stscntrl_strm", "0"),
+        ("c_micro_dma", "0"),
+        ("c_addr_width", "32"),
+        ("c_include_mm2s", "1"),
+        ("c_m_axi_mm2s_data_width", width),
+        ("c_m_axis_mm2s_tdata_width", width),
+        ("c_include_mm2s_dre", "0"),
+        ("c_mm2s_burst_size", burst),
+        ("c_include_s2mm", "1"),
+        ("c_m_axi_s2mm_data_width", width),
+        ("c_include_s2mm_dre", "0"),
+        ("c_s2mm_burst_size", burst),
+    )
+
+
 def _around(clock: ClockSource, clock_mhz: float) -> str:
     """Return the fastest clock below and the slowest above `clock_mhz`, the range of the board kept."""
     made = [clock.pll_mhz / product for product in _PRODUCTS]
     legal = [found for found in made if clock.min_mhz <= found <= clock.max_mhz]
-    below = [found for found in legal if found <= clock_mhz]
-    above = [found for found in legal if found > clock_mhz]
-    # Four decimals, rounded as Python does: within the tolerance when given back.
-    return " or ".join(f"{found:.4f}".rstrip("0").rstrip(".") for found in (*below and [max(below)], *above and [min(above)]))
+    near = [max((found for found in legal if found <= clock_mhz), default=None)]
+    near.append(min((found for found in legal if found > clock_mhz), default=None))
+    return " or ".join(f"{found:.4f}".rstrip("0").rstrip(".") for found in near if found is not None)
 
 
-def _products() -> dict[int, tuple[int, int]]:
-    """Return product -> divisors, the first one the smallest that leaves the second in range (Vivado's habit)."""
-    found: dict[int, tuple[int, int]] = {}
+def _products() -> dict[int, tuple[tuple[int, int], ...]]:
+    """Return product -> pairs of divisors, the larger one first; the second grows from pair to pair."""
+    found: dict[int, tuple[tuple[int, int], ...]] = {}
     for second in range(1, LARGEST_DIVISOR + 1):
         for first in range(second, LARGEST_DIVISOR + 1):
-            found.setdefault(first * second, (first, second))
+            found[first * second] = (*found.get(first * second, ()), (first, second))
     return found
 
 
@@ -180,6 +210,8 @@ class BlockDesign:
     """Width of both streams, both memory ports of the DMA and the processor's memory port."""
     length_bits: int
     """Bits of the DMA's length registers."""
+    burst_beats: int
+    """Beats of a burst of the DMA on the memory port."""
     control: tuple[Segment, ...]
     """Registers of the DMA, then of the accelerator."""
     memory_base: int

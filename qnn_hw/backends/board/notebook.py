@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The notebook that travels with the driver: pictures, predictions, golden vectors, latency and throughput on the board.
+"""The notebook that travels with the driver: pictures, predictions, golden vectors, latency and throughput.
 
-Printed as nbformat 4.5 JSON without outputs. Every code cell runs in order in the folder of the driver, with nothing but
+Printed as nbformat 4.5 JSON without outputs. The code cells run in order in the folder of the driver, with nothing but
 numpy, matplotlib (both on the PYNQ image) and the driver itself.
 """
 
@@ -18,8 +18,8 @@ def notebook_text(facts: Mapping[str, Any]) -> str:
     """Return the notebook of a build as text; the same facts give the same bytes.
 
     Args:
-        facts: the facts the driver reads (`<stem>.json`): name, stem, board_title, part, graph_hash, raw_input, output,
-            class_names.
+        facts: the facts the driver reads (`<stem>.json`): name, stem, board_title, part, graph_hash, raw_input,
+            preprocessing.
 
     Returns:
         nbformat 4.5 JSON with a final newline. Cell ids name what a cell does.
@@ -46,16 +46,16 @@ def notebook_text(facts: Mapping[str, Any]) -> str:
         _code("validate", _VALIDATE),
         _text(
             "speed-text",
-            "## Latency and throughput\n\nBoth by the wall clock, Python and copies included; the last bar is the "
-            "accelerator alone, at its clock.",
+            "## Latency and throughput\n\nBoth by the wall clock, Python and copies included; the last bar is what the "
+            "accelerator itself counted, at its clock.",
         ),
         _code("speed", _SPEED),
         _text(
             "own-text",
-            "## A picture of your own\n\nPut a file beside this notebook and name it in the first line; until then a "
+            "## A sample of your own\n\nPut a file beside this notebook and name it in the first line; until then a "
             "golden sample stands in for it.",
         ),
-        _code("own", _own(facts["raw_input"])),
+        _code("own", _OWN_SAMPLE if facts["preprocessing"] is None else _OWN_PICTURE),
         _text(
             "close-text",
             "## The end\n\nGives the buffers back. In a program: `with Accelerator() as accelerator: ...` does it by "
@@ -115,8 +115,10 @@ accelerator = Accelerator(FOLDER)
 
 
 _FACTS = """
-for key in ("name", "board_title", "part", "graph_hash", "raw_input", "result", "clock_mhz", "predicted"):
+for key in ("name", "board_title", "part", "graph_hash", "raw_input", "result", "predicted"):
     print(f"{key:12} {facts[key]}")
+print(f"{'clock':12} {accelerator.clock_mhz:g} MHz, asked for {facts['clock_mhz']:g} MHz")
+print(f"{'pynq':12} {accelerator.pynq_version}")
 """
 
 
@@ -142,20 +144,16 @@ golden = np.load(FOLDER / (facts["stem"] + ".golden.npz"))
 samples = golden["raw"][:{_SHOWN}]
 
 
-def classes(x):
-    decided = accelerator.predict(x)  # classes (N,), or logits (N, classes)
-    return decided if decided.ndim == 1 else decided.argmax(axis=-1)
-
-
 {_picture(shape)}
 
-decided = classes(samples)
+decided = accelerator.predict(samples)
+expected = golden["keras_class"] if "keras_class" in golden else decided
 figure, axes = plt.subplots(-(-len(samples) // {_COLUMNS}), {_COLUMNS}, figsize=(10, 4), squeeze=False)
 for axis in axes.flat:
     axis.axis("off")
-for axis, sample, index, expected in zip(axes.flat, samples, decided, golden["keras_class"]):
+for axis, sample, index, wanted in zip(axes.flat, samples, decided, expected):
     axis.imshow(picture(sample), cmap="gray")
-    axis.set_title(names[int(index)], color="black" if index == expected else "red")
+    axis.set_title(names[int(index)], color="black" if index == wanted else "red")
 plt.show()
 """
 
@@ -175,29 +173,38 @@ print(throughput)
 bars = {
     "one at a time": 1000 / latency["p50"],
     "batches": throughput["frames_per_s"],
-    "accelerator alone": facts["clock_mhz"] * 1e6 / facts["predicted"]["interval_cycles"],
+    "accelerator alone": throughput["accelerator_frames_per_s"],
 }
 figure, axis = plt.subplots(figsize=(8, 2.5))
 axis.barh(list(bars), list(bars.values()))
 axis.set_xscale("log")
+axis.set_xlim(1, 10 * max(bars.values()))
 axis.set_xlabel("frames a second")
 axis.bar_label(axis.containers[0], fmt="%.0f")
+figure.tight_layout()
 plt.show()
 """
 
 
-def _own(raw_input: Mapping[str, Any]) -> str:
-    return """
-FILE = None  # for example "seven.png"
+_OWN_PICTURE = """
+FILE = None  # for example "seven.png": cut to the network's shape and averaged down to its size
 
+image = picture(golden["raw"][0]) if FILE is None else plt.imread(FILE)
 if FILE is None:
-    image = picture(golden["raw"][0])
+    index = int(accelerator.predict(golden["raw"][:1])[0])
 else:
-    from PIL import Image
-
-    image = np.asarray(Image.open(FILE))
-index, name = accelerator.classify(image)
+    index = accelerator.classify(FILE).class_index
 plt.imshow(image, cmap="gray")
-plt.title(f"{name} (class {index})")
+plt.title(names[index])
+plt.show()
+"""
+
+_OWN_SAMPLE = """
+FILE = None  # for example "mine.npy": one raw sample, integers of the shape and type above
+
+sample = golden["raw"][0] if FILE is None else np.load(FILE)
+index = int(accelerator.predict(sample[None])[0])
+plt.imshow(picture(sample), cmap="gray")
+plt.title(names[index])
 plt.show()
 """

