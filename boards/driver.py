@@ -790,7 +790,7 @@ class Hardware:
     def register(self, offset: int) -> int:
         """Return a register of the accelerator."""
         with _named():
-            return int(self._registers.read(offset))
+            return int(self._registers.read(offset)) & _ALL_ONES  # signed, through PYNQ.remote of pynq 3.1
 
     @property
     def busy(self) -> bool:
@@ -819,13 +819,14 @@ class Hardware:
         deadline = now + self.timeout_s + self._rates.first_s + frames * self._rates.frame_s
         look = now + self.timeout_s / _LOOKS
         while True:
+            # Before the status is read: whoever was not scheduled in between has not lost a transfer.
+            now = time.monotonic()
             received = self._dma.read(RECEIVE + DMA_STATUS)
             sent = self._dma.read(SEND + DMA_STATUS)
             if (received | sent) & DMA_FAULTS:
                 raise self._fault(sent, received)
             if received & sent & DMA_IDLE:
                 break
-            now = time.monotonic()
             if now >= look:
                 look = now + self.timeout_s / _LOOKS
                 count = self.register(FRAMES_OUT)

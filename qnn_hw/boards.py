@@ -240,8 +240,6 @@ def _parse(kind: type[Any], table: Mapping[str, object], prefix: str) -> Any:
 
 
 def _value(key: str, hint: Any, value: object, prefix: str) -> object:
-    if key == "config" and isinstance(value, list):
-        value = dict(value)
     if is_dataclass(hint) or key == "config":
         if not isinstance(value, dict):
             raise _Broken(f"{prefix}{key} is {value!r}, must be a table [{prefix}{key}]")

@@ -9,19 +9,20 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tomli_w
 
 from qnn_hw.analysis import layer_rows
+from qnn_hw.backends.board import board_files, golden_arrays, stem
 from qnn_hw.backends.folder import BOARD, MANIFEST, SCHEMA
 from qnn_hw.backends.hls import UnsupportedByHls, golden_files, hls_files, script_files
 from qnn_hw.backends.hls.cosim import cosim_files
 from qnn_hw.backends.rtl import rtl_files, table_files
+from qnn_hw.backends.vivado import vivado_files
+from qnn_hw.boards import board_toml
 from qnn_hw.compiler import Accelerator
 from qnn_hw.emulator import execute
 from qnn_hw.errors import QnnError
@@ -68,17 +69,22 @@ def write_build(accelerator: Accelerator, path: Path) -> Path:
         files |= {f"rtl/data/{name}": text for name, text in tables.items()}
         files |= {f"hls/{name}": text for name, text in _hls(accelerator).items()}
         files["graph.txt"] = print_graph(accelerator.folded)
-        files[BOARD] = tomli_w.dumps(asdict(accelerator.board))
+        files[BOARD] = board_toml(accelerator.board)
         files["folding.toml"] = print_folding(accelerator.folding, foldable_layers(accelerator.graph))
         if accelerator.host is not None:
             files["host.txt"] = print_graph(accelerator.host)
-        files[MANIFEST] = json.dumps(manifest(accelerator), indent=1) + "\n"
+        facts = manifest(accelerator)
+        files[MANIFEST] = json.dumps(facts, indent=1) + "\n"
+        files |= {f"vivado/{name}": text for name, text in vivado_files(facts, accelerator.board, list(files)).items()}
+        board_folder = board_files(facts, accelerator.board, accelerator.host)
+        files |= {f"board/{name}": text for name, text in board_folder.items()}
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
         host_constants = accelerator.host.constants if accelerator.host else {}
         np.savez(folder / "constants.npz", **accelerator.folded.constants, **host_constants)  # type: ignore[arg-type]
         write_golden(accelerator, folder / "golden")
+        np.savez(folder / "board" / f"{stem(facts)}.golden.npz", **golden_arrays(folder, facts))  # type: ignore[arg-type]
         write_hls_golden(accelerator.folded, folder)
         write_simulation(accelerator, folder)
     return path

@@ -388,18 +388,36 @@ def simulate(
 @app.command()
 def synth(
     folder: BuildFolder,
-    tool: Annotated[str, typer.Option(help="yosys, or vitis: Vitis HLS on the HLS code, where installed.")] = "yosys",
+    tool: Annotated[
+        str, typer.Option(help="yosys; vitis: Vitis HLS on the HLS code; vivado: the bitstream.")
+    ] = "yosys",
     top: Annotated[bool, typer.Option("--top/--no-top", help="yosys: also synthesize the whole top at once.")] = True,
     steps: Annotated[
         str | None, typer.Option(help="vitis: some of csim,csynth,cosim,export,syn,impl (default: csynth).")
     ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="vivado: processes at a time (default: 2).")] = None,
     json: Json = False,
 ) -> None:
-    """Count LUT, FF, CARRY, BRAM and DSP a layer, against the board's budget."""
+    """Count LUT, FF, CARRY, BRAM and DSP a layer, against the board's budget; with Vivado, make the bitstream."""
     from qnn_hw.results import save_result
     from qnn_hw.synthesis import synthesize_build
     from qnn_hw.tables import resource_parts, table
 
+    if tool not in ("yosys", "vitis", "vivado"):
+        raise QnnError(f"--tool {tool}: choose yosys, vitis or vivado")
+    if steps is not None and tool != "vitis":
+        raise QnnError(f"--steps {steps}: steps belong to --tool vitis")
+    if jobs is not None and tool != "vivado":
+        raise QnnError(f"--jobs {jobs}: jobs belong to --tool vivado")
+    if tool == "vivado":
+        from qnn_hw.synthesis import vivado
+
+        with working("implementing with Vivado") as say:
+            report = vivado.synthesize_with_vivado(folder, jobs=jobs or 2, progress=say)
+        save_result(folder, "synthesis-vivado", report)
+        title, rows, sentences = vivado.table_of(report)
+        show(report, json, table(title, vivado.COLUMNS, rows), *sentences)
+        return
     if tool == "vitis":
         from qnn_hw.synthesis.vitis import COLUMNS, synthesize_with_vitis, table_of
 
@@ -412,10 +430,6 @@ def synth(
         if report["cosim"] and not report["cosim"]["passed"]:
             raise typer.Exit(1)
         return
-    if tool != "yosys":
-        raise QnnError(f"--tool {tool}: choose yosys or vitis")
-    if steps is not None:
-        raise QnnError(f"--steps {steps}: steps belong to --tool vitis")
     with working("synthesizing with yosys") as say:
         report = synthesize_build(folder, whole_top=top, progress=say)
     save_result(folder, "synthesis-yosys", report)
@@ -425,47 +439,109 @@ def synth(
 @app.command()
 def deploy(
     folder: BuildFolder,
-    host: Annotated[str | None, typer.Option(help="The board: a name of your ~/.ssh/config, or an address.")] = None,
-    user: Annotated[str | None, typer.Option(help="User there (default: what ssh is configured for).")] = None,
+    host: Annotated[str | None, typer.Option(help="The board: a Host of ~/.ssh/config, a name, or an address.")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Account there (default: that of ~/.ssh/config, else xilinx).")
+    ] = None,
+    ssh_config: Annotated[Path | None, typer.Option(help="ssh configuration read instead of ~/.ssh/config.")] = None,
     run: Annotated[bool, typer.Option("--run", help="Run the golden vectors on the board.")] = False,
     remote: Annotated[
-        bool, typer.Option("--remote", help="Through PYNQ.remote: no ssh, and no authentication either.")
+        bool, typer.Option("--remote", help="Run through PYNQ.remote: no ssh, and no authentication either.")
     ] = False,
-    simulate: Annotated[bool, typer.Option("--simulate", help="Run the driver on the simulated board instead.")] = False,
-    fault: Annotated[str | None, typer.Option(help="--simulate: a fault that befalls the second transfer.")] = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Run the driver on the simulated board instead.")
+    ] = False,
+    fault: Annotated[str | None, typer.Option(help="--simulate: what befalls the second batch.")] = None,
     package: Annotated[Path | None, typer.Option(help="Write an overlay wheel into this folder instead.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done and contact nobody.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="--host: print what would be done, contact nobody.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Put a build on a PYNQ board and prove it there; or on the simulated board, with the same driver."""
+    _check_places(host=host is not None, simulate=simulate, package=package is not None)
+    _check_belongs("host", host is not None, user=user, ssh_config=ssh_config, run=run, remote=remote, dry_run=dry_run)
+    _check_belongs("simulate", simulate, fault=fault)
+    if remote:
+        _check_belongs("host without --remote", False, user=user, ssh_config=ssh_config, run=run)
+    if package is not None:
+        _package(folder, package, json)
+    elif simulate:
+        _simulate_board(folder, fault, json)
+    elif host is not None:
+        _deploy(folder, host, user, ssh_config, run=run, remote=remote, dry_run=dry_run, json=json)
+
+
+def _check_places(**given: bool) -> None:
+    chosen = [f"--{name}" for name, wanted in given.items() if wanted]
+    if len(chosen) != 1:
+        raise QnnError(
+            f"deploy: give one of --host NAME, --simulate and --package FOLDER; found {' and '.join(chosen) or 'none'}"
+        )
+
+
+def _check_belongs(place: str, is_there: bool, **options: Any) -> None:
+    for name, value in options.items():
+        if value and not is_there:
+            raise QnnError(f"--{name.replace('_', '-')} belongs to --{place}")
+
+
+def _package(folder: Path, out: Path, json: bool) -> None:
     from qnn_hw import deployment
+
+    wheel = deployment.package(folder, out)
+    show({"wheel": str(wheel)}, json, f"written: {wheel}", f"on the board: pip install --no-deps {wheel.name}")
+
+
+def _simulate_board(folder: Path, fault: str | None, json: bool) -> None:
+    from qnn_hw import deployment
+    from qnn_hw.deployment.tables import fault_parts, simulated_parts
     from qnn_hw.results import save_result
-    from qnn_hw.tables import deployment_parts
 
-    _check_deployment(host=host, simulate=simulate, package=package, remote=remote, run=run, fault=fault, user=user)
-    with working("reading the build") as say:
-        if package is not None:
-            wheel = deployment.package(folder, package)
-            facts: dict[str, Any] = {"wheel": str(wheel)}
-        elif simulate:
-            facts = deployment.simulate(folder, fault=fault, progress=say)
-        elif remote:
+    with working("setting up the simulated board") as say:
+        facts = deployment.simulate(folder, fault=fault, progress=say)
+    if fault is not None:
+        show(facts, json, *fault_parts(facts))
+        passed = facts["recovered"]
+    else:
+        save_result(folder, "board-simulated", facts)
+        show(facts, json, *simulated_parts(facts))
+        passed = facts["bit_exact"]
+    if not passed:
+        raise typer.Exit(1)
+
+
+def _deploy(
+    folder: Path,
+    host: str,
+    user: str | None,
+    ssh_config: Path | None,
+    *,
+    run: bool,
+    remote: bool,
+    dry_run: bool,
+    json: bool,
+) -> None:
+    from qnn_hw import deployment
+    from qnn_hw.deployment.tables import deployed_parts
+    from qnn_hw.results import save_result
+
+    if remote:
+        with working(f"connecting to {host}") as say:
             facts = deployment.deploy_remote(folder, host, dry_run=dry_run, progress=say)
-        else:
-            facts = deployment.deploy(folder, deployment.Target(host, user), run=run, dry_run=dry_run, progress=say)
-    show(facts, json, *deployment_parts(facts))
+    else:
+        # Plain lines: a spinner would overwrite the questions of ssh and sudo.
+        target = deployment.Target(host, user, ssh_config)
+        facts = deployment.deploy(folder, target, run=run, dry_run=dry_run, progress=_say_line)
+    if facts["run"]:
+        save_result(folder, "board-simulated" if facts["simulated"] else "board", facts["run"])
+    show(facts, json, *deployed_parts(facts))
+    if facts["passed"] is False:
+        raise typer.Exit(1)
 
 
-def _check_deployment(**given: Any) -> None:
-    """Refuse options that do not go together."""
-    places = [name for name in ("host", "simulate", "package") if given[name]]
-    if len(places) != 1:
-        found = " and ".join(f"--{name}" for name in places) or "none of them"
-        raise QnnError(f"deploy: give one of --host NAME, --simulate and --package FOLDER; found {found}")
-    needs = {"remote": "host", "run": "host", "user": "host", "fault": "simulate"}
-    for option, place in needs.items():
-        if given[option] and not given[place]:
-            raise QnnError(f"--{option}: belongs to --{place}")
+def _say_line(text: str) -> None:
+    print(f"qnn-hw: {text}", file=sys.stderr, flush=True)
 
 
 @app.command()
@@ -477,8 +553,11 @@ def boards(json: Json = False) -> None:
     from qnn_hw.tables import table
 
     known = list_boards()
-    columns = ("name", "part", "LUT", "FF", "BRAM36", "DSP", "DMA bits", "MHz")
-    rows = [[b.name, b.part, b.lut, b.ff, b.bram36, b.dsp, b.dma_width_bits, b.clock_mhz] for b in known]
+    columns = ("name", "part", "LUT", "FF", "BRAM36", "DSP", "DMA bits", "MHz", "PYNQ")
+    rows = [
+        [b.name, b.part, b.lut, b.ff, b.bram36, b.dsp, b.dma_width_bits, b.clock_mhz, ", ".join(b.pynq_versions)]
+        for b in known
+    ]
     show([asdict(board) for board in known], json, table("Boards", columns, rows))
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from qnn_hw.analysis import StageCycles, stage_cycles
 from qnn_hw.analysis.resources import estimate_module
 from qnn_hw.analysis.schedule import Schedule, schedule
+from qnn_hw.backends.board.design import clock_divisors
 from qnn_hw.backends.instance import instance
 from qnn_hw.backends.rtl import Interface, interface, shell_parameters
 from qnn_hw.boards import Board, load_board
@@ -328,6 +329,7 @@ def assemble(
     clock = board.clock_mhz if clock_mhz is None else clock_mhz
     if not 1 <= clock <= 1000:
         raise QnnError(f"clock_mhz={clock:g}: give a clock between 1 and 1000 MHz")
+    clock_divisors(board, clock)
     if target_fps is not None:
         check_target_fps(target_fps)
     if output not in OUTPUTS:

@@ -82,6 +82,7 @@ def _run_net(net: DemoNet, path: Path, progress: Progress) -> dict[str, Any]:
     progress(f"{net.name}: synthesizing with yosys")
     resources = synthesize_build(path, whole_top=True, progress=lambda text: progress(f"{net.name}: {text}"))
     save_result(path, "synthesis-yosys", resources)
+    board = _on_simulated_board(path, lambda text: progress(f"{net.name}: {text}"))
     write_report(path)
     accuracy = float(np.mean(emulated == data.y_test))
     differing = int(np.sum(emulated != keras_class))
@@ -94,11 +95,30 @@ def _run_net(net: DemoNet, path: Path, progress: Progress) -> dict[str, Any]:
         "verdict": verdict,
         "hls_verdict": hls,
         "resources": resources,
+        "board": board,
         "interval_predicted": accelerator.interval_cycles,
         "clock_mhz": accelerator.clock_mhz,
         "seconds": round(time.monotonic() - started, 1),
-        "passed": verdict["passed"] and hls["passed"] and differing == 0 and accuracy >= net.min_accuracy,
+        "passed": verdict["passed"]
+        and hls["passed"]
+        and board.get("bit_exact", True)
+        and differing == 0
+        and accuracy >= net.min_accuracy,
     }
+
+
+def _on_simulated_board(build: Path, progress: Progress) -> dict[str, Any]:
+    """Run the build's driver on the simulated board; `not_run` with the reason where pynq cannot be had."""
+    from qnn_hw.deployment import simulate
+    from qnn_hw.results import save_result
+    from qnn_hw.simulation.pynq_environment import PynqNotAvailable
+
+    try:
+        facts = simulate(build, progress=progress)
+    except PynqNotAvailable as error:
+        return {"not_run": str(error)}
+    save_result(build, "board-simulated", facts)
+    return facts
 
 
 def _trained(name: str, data: Any, progress: Progress) -> Any:

@@ -246,7 +246,9 @@ def demo_parts(report: Mapping[str, Any]) -> list[RenderableType]:
     facts = [_demo_facts(net) for net in nets]
     rows = [[key, *(column[key] for column in facts)] for key in facts[0]]
     verdict = "everything holds" if report["passed"] else "SOMETHING DOES NOT HOLD"
-    return [table(f"qnn-hw demo: {verdict}", ("", *(net["name"] for net in nets)), rows)]
+    reasons = dict.fromkeys(net["board"]["not_run"] for net in nets if "not_run" in net["board"])
+    notes = [f"driver on the simulated board: not run, {reason}" for reason in reasons]
+    return [table(f"qnn-hw demo: {verdict}", ("", *(net["name"] for net in nets)), rows), *notes]
 
 
 def _demo_facts(net: Mapping[str, Any]) -> dict[str, str]:
@@ -257,12 +259,14 @@ def _demo_facts(net: Mapping[str, Any]) -> dict[str, str]:
     passed, n_scenarios = sum(item["passed"] for item in verdict["scenarios"]), len(verdict["scenarios"])
     n_images = net["test_images"]
     compiled = net["hls_verdict"]
+    board_name = net["resources"]["board"]
     n_compiled = sum(item["passed"] for item in compiled["scenarios"])
     return {
         "test accuracy, binary weights": f"{net['accuracy']:.2%} of {n_images} images",
         "Keras = accelerator (emulator)": f"{n_images - net['keras_mismatches']} of {n_images} images",
         "RTL in cocotb, every stream": f"{verdict['frames']} images, {passed} of {n_scenarios} scenarios pass",
         "HLS C++, every stream": f"{compiled['frames']} images, {n_compiled} of {len(compiled['scenarios'])} runs pass",
+        f"driver on simulated {board_name}": _on_board(net["board"]),
         "frame interval, predicted": f"{net['interval_predicted']:,} cycles",
         "frame interval, measured": f"{interval:,} cycles",
         f"frames/s at {net['clock_mhz']:g} MHz": f"{rate:,.0f}",
@@ -274,3 +278,9 @@ def _demo_facts(net: Mapping[str, Any]) -> dict[str, str]:
         "time": f"{net['seconds']:.0f} s",
         "build": net["build"],
     }
+
+
+def _on_board(board: Mapping[str, Any]) -> str:
+    if "not_run" in board:
+        return "not run, see below"
+    return f"{board['equal']} of {board['frames']} predictions equal"

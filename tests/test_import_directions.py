@@ -37,13 +37,13 @@ ALLOWED: dict[str, set[str]] = {
         *("ir", "passes", "analysis", "folding", "backends", "emulator", "frontends", "boards", "samples"),
         *("analyze", "build", "proof", "tables"),  # only in the methods of Accelerator that hand over to them
     },
-    "simulation": {"backends", "emulator", "ir"},
+    "simulation": {"backends", "emulator", "ir", "boards"},
     "synthesis": {"backends", "boards", "ir", "analysis"},
-    "deployment": {"backends", "emulator", "ir", "boards"},
+    "deployment": {"backends", "emulator", "ir", "boards", "simulation", "tables"},
     "results": {"backends"},
     "analyze": {"analysis", "backends", "boards", "ir", "tables"},
     "report": {"analyze", "results", "backends", "analysis", "ir", "boards"},
-    "build": {"compiler", "simulation", "backends", "analysis", "folding", "emulator", "samples", "ir"},
+    "build": {"compiler", "simulation", "backends", "analysis", "folding", "emulator", "samples", "ir", "boards"},
     "proof": {
         *("compiler", "build", "simulation", "backends", "analysis", "folding", "emulator", "samples", "ir", "boards"),
         "results",
@@ -58,6 +58,7 @@ ALLOWED: dict[str, set[str]] = {
     "train": {"datasets", "zoo", "frontends"},
     "demo": {
         *("compiler", "proof", "samples", "synthesis", "results", "report", "datasets", "zoo", "frontends"),
+        *("deployment", "simulation"),
         *TRAINING,
     },
     "tables": set(),

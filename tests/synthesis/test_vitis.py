@@ -343,7 +343,7 @@ def test_a_cosimulation_that_failed_is_a_failure_of_the_command(folder: Path, to
     ("arguments", "message"),
     [
         (("--tool", "vitis", "--steps", "place"), "Vitis HLS: no step 'place'; choose some of csim, csynth, cosim"),
-        (("--tool", "vivado"), "--tool vivado: choose yosys or vitis"),
+        (("--tool", "quartus"), "--tool quartus: choose yosys, vitis or vivado"),
         (("--steps", "csim"), "--steps csim: steps belong to --tool vitis"),
     ],
 )
