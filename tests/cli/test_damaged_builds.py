@@ -147,15 +147,17 @@ def test_simulation_options_out_of_range(folder: Path, options: tuple[str, str])
 
 
 def test_an_unknown_synthesizer(folder: Path) -> None:
-    assert refused("synth", folder, "--tool", "vivado") == "--tool vivado: choose yosys or vitis"
+    assert refused("synth", folder, "--tool", "quartus") == "--tool quartus: choose yosys, vitis or vivado"
 
 
 @pytest.fixture
 def fresh_search() -> Iterator[None]:
-    """Let the simulator be looked for anew, before and after."""
-    bench_verilator.find_verilator.cache_clear()
+    """Let simulator and synthesizer be looked for anew, before and after."""
+    for find in (bench_verilator.find_verilator, driver.find_yosys):
+        find.cache_clear()
     yield
-    bench_verilator.find_verilator.cache_clear()
+    for find in (bench_verilator.find_verilator, driver.find_yosys):
+        find.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_search")
@@ -182,6 +184,7 @@ def test_without_a_simulator(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     )
 
 
+@pytest.mark.usefixtures("fresh_search")
 def test_without_yosys(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = metadata.version
 
