@@ -563,16 +563,20 @@ def boards(json: Json = False) -> None:
 
 @app.command()
 def doctor(json: Json = False) -> None:
-    """Check this machine: compilers, simulator, synthesizer, disk; says what is missing and how to get it."""
+    """Check this machine: compilers, simulator, synthesizer, disk, pynq; says what is missing and how to get it."""
     from dataclasses import asdict
 
     from qnn_hw.doctor import check
     from qnn_hw.tables import table
 
     checks = check()
-    rows = [["ok" if item.ok else "MISSING", item.name, item.found, "" if item.ok else item.remedy] for item in checks]
-    show([asdict(item) for item in checks], json, table("This machine", ("", "check", "found", "remedy"), rows))
-    if not all(item.ok for item in checks):
+    states = ["ok" if item.ok else "not here" if item.needed_for else "MISSING" for item in checks]
+    rows = [
+        [state, item.name, item.needed_for, item.found, item.remedy] for state, item in zip(states, checks, strict=True)
+    ]
+    columns = ("", "check", "only for", "found", "remedy")
+    show([asdict(item) for item in checks], json, table("This machine", columns, rows))
+    if "MISSING" in states:
         raise typer.Exit(1)
 
 

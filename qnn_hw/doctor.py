@@ -35,6 +35,8 @@ class Check:
     """Version or place found, or why it does not do."""
     remedy: str
     """What to type or do; empty when `ok`."""
+    needed_for: str = ""
+    """The one command that wants it; empty when everything does."""
 
 
 def check() -> list[Check]:
@@ -52,6 +54,9 @@ def check() -> list[Check]:
         _yosys(),
         _hls_headers(),
         _disk(),
+        _pynq_python(),
+        _program("ssh", "openssh-client", "deploy --host"),
+        _vivado(),
     ]
 
 
@@ -106,9 +111,27 @@ def _gxx() -> Check:
     return Check("g++", ok, version, "" if ok else f"install g++ {_GXX_MIN} or newer")
 
 
-def _program(name: str, package: str) -> Check:
+def _program(name: str, package: str, needed_for: str = "") -> Check:
     path = shutil.which(name)
-    return Check(name, path is not None, path or "missing", "" if path else _apt(package))
+    return Check(name, path is not None, path or "missing", "" if path else _apt(package), needed_for)
+
+
+def _pynq_python() -> Check:
+    # Here and not above, as for yosys.
+    from qnn_hw.simulation.pynq_environment import find_python
+
+    name, needed_for = "Python for pynq", "deploy --simulate"
+    try:
+        program, version = find_python()
+    except QnnError as error:
+        return Check(name, False, "missing", str(error).rpartition("; ")[2], needed_for)
+    return Check(name, True, f"{version} ({program})", "", needed_for)
+
+
+def _vivado() -> Check:
+    path = shutil.which("vivado")
+    remedy = "" if path else "install Vivado and source its settings64.sh; see docs/vivado.md for doing it elsewhere"
+    return Check("Vivado", path is not None, path or "missing", remedy, "synth --tool vivado")
 
 
 def _package(name: str) -> Check:

@@ -27,7 +27,11 @@ def _program(folder: Path, name: str, script: str) -> None:
 
 
 def test_everything_is_there_where_the_tests_run() -> None:
-    missing = [f"{check.name}: {check.found} -> {check.remedy}" for check in doctor.check() if not check.ok]
+    missing = [
+        f"{check.name}: {check.found} -> {check.remedy}"
+        for check in doctor.check()
+        if not (check.ok or check.needed_for)
+    ]
     assert not missing, "\n".join(missing)
 
 
@@ -102,3 +106,16 @@ def test_the_doctor_starts_under_a_bare_interpreter_without_tensorflow() -> None
     root = Path(doctor.__file__).parents[1]
     done = subprocess.run([sys.executable, "-S", "-c", script], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_one_command_needs_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _result("ssh").needed_for == "deploy --host"
+    assert _result("Vivado") == doctor.Check(
+        "Vivado",
+        False,
+        "missing",
+        "install Vivado and source its settings64.sh; see docs/vivado.md for doing it elsewhere",
+        "synth --tool vivado",
+    )
+    assert not _result("perl").needed_for

@@ -84,7 +84,7 @@ def python_with_pynq(version: str = "3.1.2", progress: Progress | None = None) -
     for python, place in places.items():
         if _version_of(place / "bin" / "python") == python:
             return place / "bin" / "python"
-    interpreter, python = _find_python()
+    interpreter, python = find_python()
     place = places[python]
     with locked(folder / f"{place.name}.lock"):
         if _version_of(place / "bin" / "python") != python:
@@ -99,8 +99,12 @@ def requirements(version: str) -> tuple[str, ...]:
     return (f"pynq=={version}", *_REQUIREMENTS, *(() if version == "3.0.1" else _WITH_REMOTE))
 
 
-def _find_python() -> tuple[Path, str]:
-    """Return the first interpreter of `PYTHONS` that runs, and its version."""
+def find_python() -> tuple[Path, str]:
+    """Return the first interpreter of `PYTHONS` that runs, and its version.
+
+    Raises:
+        NoFittingPython: there is none.
+    """
     for python in PYTHONS:
         for folder in os.get_exec_path():
             program = Path(folder) / f"python{python}"

@@ -243,6 +243,50 @@ def test_a_lost_tlast_leaves_a_larger_memory_waiting(batch: Batch) -> None:
     batch.check(model, range(2))
 
 
+def test_a_lost_tlast_may_wait_in_full_memory_for_one_more_beat(batch: Batch) -> None:
+    model = batch.model()
+    model.drop_tlast(silent=True)
+    out = batch.room(2)
+    batch.start(model, range(2), out)
+    assert model.advance(LONG) == LONG
+    assert (model.s2mm_state(), model.s2mm_received(), model.mm2s_left()) == ("running", out.size, 0)
+    before = out.copy()
+    batch.send(model, [2])
+    model.advance(LONG)
+    assert (model.s2mm_state(), model.s2mm_received()) == ("overflow", out.size)
+    assert (out == before).all()
+    recover(model)
+    batch.check(model, range(2))
+
+
+def test_an_early_tlast_ends_the_packet_with_its_first_beat(batch: Batch) -> None:
+    model = batch.model()
+    model.early_tlast()
+    out = batch.room(FRAMES)
+    batch.start(model, range(FRAMES), out)
+    model.advance(LONG)
+    assert (model.s2mm_state(), model.s2mm_received()) == ("ended", model.beat_bytes)
+    assert model.mm2s_left() > 0, "the accelerator is full, the rest waits"
+    recover(model)
+    batch.check(model, range(5))
+
+
+@pytest.mark.parametrize("beats", [0, 1, 16], ids=lambda n: f"{n}-beats")
+def test_a_sender_that_breaks_off_is_recovered_from(batch: Batch, beats: int) -> None:
+    model = batch.model()
+    out = batch.room(9)
+    model.s2mm(out, out.size)
+    source = batch.frames[:9].reshape(-1).copy()
+    model.mm2s(source, source.size, beats * model.beat_bytes)
+    model.advance(LONG)
+    assert model.mm2s_left() == source.size - beats * model.beat_bytes
+    frame_beats = batch.frames.shape[1] // model.beat_bytes
+    assert model.read(FRAMES_IN) == beats // frame_beats
+    assert (model.s2mm_state(), model.s2mm_received()) == ("running", beats // frame_beats * batch.frame_bytes_out)
+    recover(model)
+    batch.check(model, [8, 7])
+
+
 @pytest.mark.parametrize("extra", [1, 9], ids=lambda n: f"{n}-more")
 def test_more_beats_than_asked_for_overflow(batch: Batch, extra: int) -> None:
     model = batch.model()
@@ -359,6 +403,23 @@ def test_a_frozen_accelerator_moves_nothing(batch: Batch, moment: int) -> None:
     model.freeze(False)
     recover(model)
     batch.check(model, range(8))
+
+
+def test_freezing_does_not_take_back_a_beat_that_is_offered(narrow: Batch) -> None:
+    model = narrow.model()
+    narrow.send(model, range(FRAMES))
+    model.advance(LONG)
+    left = model.mm2s_left()
+    assert left > 0 and model.read(STATUS) & 0b100, "a beat stands at an input that is stalled"
+    model.freeze()
+    model.advance(LONG)
+    assert model.mm2s_left() == left
+    soft_reset(model)  # empties the accelerator, the streams stay frozen
+    model.advance(LONG)
+    assert model.mm2s_left() == left - model.beat_bytes, "TVALID must not fall before TREADY"
+    model.freeze(False)
+    recover(model)
+    narrow.check(model, range(3))
 
 
 def test_registers_that_do_not_answer_are_reported(narrow: Batch) -> None:

@@ -40,21 +40,24 @@ class Wire:
     def __init__(self) -> None:
         self.cycles = 0
         self.frozen = False
-        self.dropped = 0
+        self.dropped = self.early = 0
+        self.silent = False
         self.stop()
 
-    def mm2s(self, memory: np.ndarray, nbytes: int) -> None:
+    def mm2s(self, memory: np.ndarray, nbytes: int, limit: int | None = None) -> None:
         self.source, self.position, self.left = memory, 0, nbytes
+        self.broken_at = 0 if limit is None else nbytes - limit
 
     def s2mm(self, memory: np.ndarray, capacity: int) -> None:
         self.sink, self.capacity, self.count, self.state = memory, capacity, 0, "running"
 
     def advance(self, cycles: int) -> None:
         for _ in range(cycles):
-            if (not self.left and self.state != "running") or self.frozen:
+            sending = self.left > self.broken_at
+            if (not sending and self.state != "running") or self.frozen:
                 return
             self.cycles += 1
-            if not self.left or self.state != "running":
+            if not sending or self.state != "running":
                 continue  # nothing is sent, or nobody takes it
             n = min(WIDTH, self.left)
             beat = self.source[self.position : self.position + n]
@@ -68,7 +71,9 @@ class Wire:
         self.count += min(room, beat.size)
         if last and self.dropped:
             self.dropped, last = self.dropped - 1, False
-        if beat.size > room or (self.count == self.capacity and not last):
+        elif self.early:
+            self.early, last = self.early - 1, True
+        if beat.size > room or (self.count == self.capacity and not last and not self.silent):
             self.state = "overflow"
         elif last:
             self.state = "ended"
@@ -83,10 +88,14 @@ class Wire:
         return self.state
 
     def stop(self) -> None:
-        self.left, self.state, self.count = 0, "idle", 0
+        self.left, self.broken_at, self.state, self.count = 0, 0, "idle", 0
+        self.silent = False
 
-    def drop_tlast(self, count: int) -> None:
-        self.dropped = count
+    def drop_tlast(self, count: int, *, silent: bool = False) -> None:
+        self.dropped, self.silent = count, silent
+
+    def early_tlast(self, count: int) -> None:
+        self.early = count
 
     def freeze(self, frozen: bool) -> None:
         self.frozen = frozen
@@ -231,11 +240,30 @@ def test_an_address_without_memory_is_a_decode_error(board: Board, channel: int)
     assert board.status(channel) == expected
 
 
-def test_a_slave_error_halts_the_channel(board: Board) -> None:
-    source, _, _ = filled(board, 64)
+@pytest.mark.parametrize(("nbytes", "passed"), [(4096, 128), (136, 128), (128, 120), (12, 8), (8, 0), (3, 0)])
+def test_a_slave_error_halts_the_channel_behind_its_first_burst(board: Board, nbytes: int, passed: int) -> None:
+    source, sink, content = filled(board, 4096)
+    board.memory.view(sink, 4096)[:] = 0
+    board.transfer(RECEIVE, sink, 4096)
     board.faults.inject("slave_error")
-    board.transfer(0, source, 64)
+    board.transfer(0, source, nbytes)
     assert board.status(0) == HALTED | SLAVE_ERROR | ERROR_INTERRUPT
+    assert board.status(RECEIVE, polls=3) == 0, "the packet has not ended"
+    received = board.memory.view(sink, 4096)
+    assert np.array_equal(received[:passed], content[:passed]) and not received[passed:].any()
+    board.reset()
+    board.run()
+    board.transfer(RECEIVE, sink, 64)
+    board.transfer(0, source, 64)
+    assert board.status(0) == board.status(RECEIVE) == IDLE | DONE
+    assert np.array_equal(board.memory.view(sink, 64), content[:64])
+
+
+def test_a_slave_error_is_reported_where_nothing_takes_the_first_burst(board: Board) -> None:
+    source, _, _ = filled(board, 4096)
+    board.faults.inject("slave_error")
+    board.transfer(0, source, 4096)
+    assert board.status(0, polls=2) == HALTED | SLAVE_ERROR | ERROR_INTERRUPT
 
 
 def test_an_error_stays_until_a_reset(board: Board) -> None:
@@ -323,6 +351,38 @@ def test_a_packet_without_tlast_that_leaves_room_never_ends(board: Board) -> Non
     board.transfer(0, source, 64)
     assert board.status(0) == IDLE | DONE
     assert board.status(RECEIVE, polls=5) == 0
+
+
+def test_a_full_buffer_without_tlast_is_an_internal_error(board: Board) -> None:
+    source, sink, _ = filled(board, 64)
+    board.faults.inject("missing_tlast")
+    board.transfer(RECEIVE, sink, 64)
+    board.transfer(0, source, 64)
+    assert board.status(0) == IDLE | DONE
+    assert board.status(RECEIVE) == HALTED | INTERNAL_ERROR | DONE | ERROR_INTERRUPT
+
+
+def test_a_full_buffer_without_tlast_may_wait_for_one_more_beat(board: Board) -> None:
+    source, sink, content = filled(board, 64)
+    board.faults.inject("missing_tlast_silent")
+    board.transfer(RECEIVE, sink, 64)
+    board.transfer(0, source, 64)
+    assert board.status(0) == IDLE | DONE
+    assert board.status(RECEIVE, polls=5) == 0, "neither idle nor an error"
+    assert np.array_equal(board.memory.view(sink, 64), content)
+    board.transfer(0, source, 8)
+    assert board.status(RECEIVE) == HALTED | INTERNAL_ERROR | DONE | ERROR_INTERRUPT
+    assert np.array_equal(board.memory.view(sink, 64), content)
+
+
+def test_an_early_tlast_ends_the_receive_channel_while_the_other_still_sends(board: Board) -> None:
+    source, sink, _ = filled(board, 4096)
+    board.faults.inject("early_tlast")
+    board.transfer(RECEIVE, sink, 4096)
+    board.transfer(0, source, 4096)
+    assert board.status(RECEIVE) == IDLE | DONE
+    assert board.dma.read(RECEIVED) == WIDTH
+    assert board.status(0, polls=5) == 0
 
 
 def test_time_passes_with_accesses_alone(board: Board) -> None:

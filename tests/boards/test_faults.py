@@ -14,6 +14,8 @@ DOC = Path(__file__).parents[2] / "docs" / "simulated_board.md"
 ERRORS = {
     "short_receive_buffer": "ReceiveOverflow",
     "missing_tlast": "TlastMissing",
+    "missing_tlast_silent": "TlastMissing",
+    "early_tlast": "ReceiveIncomplete",
     "halted_channel": "ChannelHalted",
     "wrong_bitstream_hash": "GraphHashMismatch",
     "wrong_part": "WrongPart",
