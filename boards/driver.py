@@ -815,6 +815,7 @@ class Hardware:
             TransferError: naming the first cause; nothing has been reset yet.
         """
         frames, delivered = self._pending, self._frames
+        wanted = frames * self._rates.bytes_out
         now = time.monotonic()
         deadline = now + self.timeout_s + self._rates.first_s + frames * self._rates.frame_s
         look = now + self.timeout_s / _LOOKS
@@ -825,8 +826,14 @@ class Hardware:
             sent = self._dma.read(SEND + DMA_STATUS)
             if (received | sent) & DMA_FAULTS:
                 raise self._fault(sent, received)
-            if received & sent & DMA_IDLE:
-                break
+            if received & DMA_IDLE:
+                came = self._dma.read(RECEIVE + DMA_LENGTH)
+                if came != wanted:  # final, even while there is more to send
+                    raise ReceiveIncomplete(
+                        f"receive: {came} of {wanted} bytes came before TLAST; " + self._evidence(sent, received)
+                    )
+                if sent & DMA_IDLE:
+                    break
             if now >= look:
                 look = now + self.timeout_s / _LOOKS
                 count = self.register(FRAMES_OUT)
@@ -835,12 +842,6 @@ class Hardware:
                 delivered = count
             if now >= deadline:
                 raise self._fault(sent, received)
-        came = self._dma.read(RECEIVE + DMA_LENGTH)
-        if came != frames * self._rates.bytes_out:
-            raise ReceiveIncomplete(
-                f"receive: {came} of {frames * self._rates.bytes_out} bytes came before TLAST; "
-                + self._evidence(sent, received)
-            )
         receive.array.invalidate()
         self._frames = (self._frames + frames) & _ALL_ONES
         self._pending = 0
@@ -938,7 +939,7 @@ class Hardware:
         for word, name in ((sent, "send"), (received, "receive")):
             if word & DMA_HALTED:
                 return ChannelHalted(f"{name}: the DMA channel has halted without an error; {evidence}")
-        if complete:
+        if complete and not received & DMA_IDLE:
             return TlastMissing(f"receive: all results came, but no TLAST with the last one; {evidence}")
         return TransferTimeout(f"no frame delivered for {self.timeout_s:g} s; {evidence}")
 

@@ -527,7 +527,7 @@ def _deploy(
     from qnn_hw.results import save_result
 
     if remote:
-        with working(f"connecting to {host}") as say:
+        with working("checking the build") as say:
             facts = deployment.deploy_remote(folder, host, dry_run=dry_run, progress=say)
     else:
         # Plain lines: a spinner would overwrite the questions of ssh and sudo.

@@ -4,6 +4,16 @@
 proc qnn::synthesize {jobs} {
     launch_runs synth_1 -jobs $jobs
     finish_run synth_1
+    require_tables_read
+}
+
+# A table that was not found gives a network that computes with zeros. The project makes an error of that message; should
+# the process that synthesized an IP not know of it, its log does.
+proc qnn::require_tables_read {} {
+    foreach run [get_runs] {
+        set missed [first_line [log_of $run] {(\[Synth 8-4445\].*)}]
+        if {$missed ne ""} { refuse "$run: $missed" }
+    }
 }
 
 proc qnn::implement {jobs} {
@@ -20,20 +30,24 @@ proc qnn::finish_run {name} {
     if {[catch { wait_on_runs $name }]} { catch { wait_on_run $name } }
     if {[get_property PROGRESS [get_runs $name]] eq "100%"} { return }
     foreach run [get_runs] {
-        set error [first_error [file join [get_property DIRECTORY [get_runs $run]] runme.log]]
+        set error [first_line [log_of $run] {^ERROR:\s*(.*)}]
         if {$error ne ""} { refuse "$run: $error" }
     }
     refuse "$name: ended as '[get_property STATUS [get_runs $name]]'"
 }
 
-# Return the first line of a log that tells an error, without that word; "" if there is none.
-proc qnn::first_error {log} {
+proc qnn::log_of {run} {
+    return [file join [get_property DIRECTORY [get_runs $run]] runme.log]
+}
+
+# Return what the parentheses of an expression hold in the first line of a log that it fits; "" if there is none.
+proc qnn::first_line {log expression} {
     if {![file isfile $log]} { return "" }
     set stream [open $log]
     set lines [split [read $stream] \n]
     close $stream
     foreach line $lines {
-        if {[regexp {^ERROR:\s*(.*)} $line - text]} { return $text }
+        if {[regexp $expression $line - text]} { return $text }
     }
     return ""
 }

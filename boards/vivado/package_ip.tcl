@@ -48,15 +48,22 @@ proc qnn::copy_sources {folder} {
     return $copies
 }
 
-# The packager has been seen to leave data files out of what is synthesized: add those it left out. Should a release name
-# the group otherwise, message Synth 8-4445 ends the run.
+# The packager has been seen to leave data files out of what is synthesized: add those it left out.
 proc qnn::require_tables {core} {
-    set group [ipx::get_file_groups xilinx_anylanguagesynthesis -of_objects $core]
-    if {[llength $group] != 1} { return }
+    set group [synthesized_files $core]
     foreach table $settings::memory_files {
         set name [file join src [file tail $table]]
         if {[llength [ipx::get_files -quiet $name -of_objects $group]] == 0} { ipx::add_file $name $group }
     }
+}
+
+# Return the group of the files that are synthesized; both names have been seen.
+proc qnn::synthesized_files {core} {
+    foreach name {xilinx_anylanguagesynthesis xilinx_verilogsynthesis} {
+        set group [ipx::get_file_groups -quiet $name -of_objects $core]
+        if {[llength $group]} { return $group }
+    }
+    refuse "packaging: Vivado made no group of files to synthesize, so the tables have no place in the IP"
 }
 
 # The packager finds the interfaces by the attributes in qnn_ip.v.

@@ -14,11 +14,12 @@ from qnn_hw.backends.board.driver import DRIVER_FILE
 from qnn_hw.backends.folder import read_manifest
 from qnn_hw.boards import Board, load_board
 from qnn_hw.errors import QnnError
+from qnn_hw.simulation.board_run import TOOL
 
 FOLDER = "board"
 DRIVER = DRIVER_FILE
 BOARD_FILE = "board.toml"
-SIMULATED = "simulated board"
+SIMULATED = TOOL
 """`tool` of an implementation that was not implemented: the pair made for the simulated board."""
 
 _STEM = re.compile(r"[a-z0-9_]{1,64}-[0-9a-f]{8}")

@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -177,18 +177,10 @@ def _steps(payload: Payload, host: str, version: str) -> tuple[str, ...]:
 def _probe(python: Path, bit: Path, host: str, answer_s: float, *options: str) -> dict[str, str]:
     # Beside the deadlines of its questions: the start of pynq on a slow disk, and the bitstream to and fro.
     limit_s = 6 * answer_s + 420
-    try:
-        done = subprocess.run(
-            [str(python), str(_PROBE), host, str(bit), "--answer-s", str(answer_s), *options],
-            env=_environment(host),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=limit_s,
-        )
-    except subprocess.TimeoutExpired:
-        raise QnnError(f"{host}: took more than {limit_s:g} s over its first questions; restart the board") from None
+    words = [str(python), str(_PROBE), host, str(bit), "--answer-s", str(answer_s), *options]
+    done = _run(words, _environment(host), limit_s)
+    if done is None:
+        raise QnnError(f"{host}: took more than {limit_s:g} s over its first questions; restart the board")
     try:
         found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
@@ -232,26 +224,14 @@ def _run_driver(python: Path, payload: Payload, host: str, run_s: float) -> dict
         for path in payload.paths:
             shutil.copyfile(path, folder / path.name)
         report = Path(scratch) / "report.json"
-        driver = [str(python), str(folder / DRIVER_FILE)]
-        try:
-            done = subprocess.run(
-                [*driver, "validate", "--folder", str(folder), "--json", str(report)],
-                cwd=scratch,
-                env={
-                    **_environment(host),
-                    "PYNQ_REMOTE_DEVICES": host,
-                    "PYTHONPATH": str(_package_of_its_own(python, Path(scratch) / "packages")),
-                },
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=run_s,
-            )
-        except subprocess.TimeoutExpired:
-            raise QnnError(
-                f"{host}: the run did not end within {run_s:g} s and was stopped; restart the board"
-            ) from None
+        words = [str(python), str(folder / DRIVER_FILE), "validate", "--folder", str(folder), "--json", str(report)]
+        variables = {
+            "PYNQ_REMOTE_DEVICES": host,
+            "PYTHONPATH": str(_package_of_its_own(python, Path(scratch) / "packages")),
+        }
+        done = _run(words, {**_environment(host), **variables}, run_s, scratch)
+        if done is None:
+            raise QnnError(f"{host}: the run did not end within {run_s:g} s and was stopped; restart the board")
         result = _read_report(report)
     if result is None:
         raise QnnError(
@@ -261,6 +241,25 @@ def _run_driver(python: Path, payload: Payload, host: str, run_s: float) -> dict
         message = _RPC_ERROR.sub(r"\1: \2", result["error"]["message"])
         raise QnnError(f"{host}: {result['error']['kind']}: {message}")
     return result
+
+
+def _run(
+    words: Sequence[str], environment: Mapping[str, str], limit_s: float, folder: str | None = None
+) -> subprocess.CompletedProcess[str] | None:
+    """Run a program to its end and return what it said; None where it was stopped after `limit_s`."""
+    try:
+        return subprocess.run(
+            words,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limit_s,
+        )
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _package_of_its_own(python: Path, folder: Path) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -148,21 +149,25 @@ def _install(interpreter: Path, place: Path, pins: Sequence[str]) -> None:
     if made.returncode != 0:
         raise PynqNotAvailable(f"pynq: {interpreter} cannot make an environment: {_last_error(made)}")
     pip += ["--disable-pip-version-check", "install", "--quiet", "--no-input", "--no-deps"]
+    scratch = place / "scratch"
+    scratch.mkdir()
     for arguments in (_BUILD, ("--no-build-isolation", *pins)):
-        done = _call([*pip, *arguments])
+        # What an interrupted pip leaves lying about then goes with the unfinished environment.
+        done = _call([*pip, *arguments], TMPDIR=str(scratch))
         if done.returncode != 0:
             raise PynqNotAvailable(
                 f"{pins[0].replace('==', ' ')} cannot be installed: {_last_error(done)}; pip needs the network once, "
                 "see to it and try again"
             )
+    shutil.rmtree(scratch)
     done = _call([str(place / "bin" / "python"), "-I", "-W", "ignore", "-c", "import pynq.lib.dma"])
     if done.returncode != 0:
         raise PynqNotAvailable(f"{pins[0].replace('==', ' ')} does not start on this machine: {_last_error(done)}")
 
 
-def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _call(command: Sequence[str], **settings: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=kept)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=kept | settings)
 
 
 def _last_error(done: subprocess.CompletedProcess[str]) -> str:

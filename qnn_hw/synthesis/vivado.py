@@ -48,8 +48,9 @@ SCHEMA = 1
 """Of `<stem>.implementation.json`."""
 _STEP, _END, _REFUSED = "qnn-hw: step", "qnn-hw: finished", "ERROR: qnn-hw:"
 _KNOWN = f"{RELEASES[0].version} to {RELEASES[-1].version}"
-# Vivado prints periods with three decimals, in ns.
-_PERIOD_NS = 0.001
+# Vivado prints periods with three decimals, in ns, and constrains a processor's clock to what was asked for or to what
+# is made of it, cut or rounded to three: 6.666 for 149.9985 MHz has been seen. The driver's own tolerance is wider.
+_PERIOD_NS, _PERIOD_SHARE = 0.001, 2e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +275,7 @@ def _require_met(slacks: Slacks, facts: Mapping[str, str], results: Path) -> Non
             f"ns), from {facts['path_from']} to {facts['path_to']}; build again with a lower --clock-mhz"
         )
     period = 1000 / float(facts["clock_mhz"])
-    if not any(abs(found - period) <= _PERIOD_NS for found in slacks.periods_ns):
+    if not any(abs(found - period) <= _PERIOD_NS + _PERIOD_SHARE * period for found in slacks.periods_ns):
         found = ", ".join(f"{value:g}" for value in slacks.periods_ns) or "none"
         raise QnnError(
             f"{results}: no clock of {period:.3f} ns in the timing report (there: {found}); run Vivado again"

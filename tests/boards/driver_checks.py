@@ -194,6 +194,123 @@ def check_an_early_end_is_named(driver, acc, raw, words):
     equal(acc.results(raw), words, "the batch after it")
 
 
+def check_an_early_end_is_named_while_the_sender_is_busy(driver, acc, raw, words):
+    order = np.arange(400) % len(raw)
+    with driver.Accelerator(FOLDER, timeout_s=1e6) as whole:  # whoever waits for the time-out waits for ever
+        hardware = whole._hardware
+        dma = hardware._dma
+        read = dma.read
+        polls = []
+
+        def counted(offset):
+            polls.append(offset)
+            assert len(polls) < 1000, "the driver goes on polling a receiver that has ended"
+            return read(offset)
+
+        device().inject("early_tlast")
+        dma.read = counted
+        error = raised(driver.ReceiveIncomplete, lambda: whole.results(raw[order]))
+        dma.read = read
+        came, wanted = hardware._rates.beat_bytes, len(order) * whole.facts["frame_bytes_out"]
+        begin = f"receive: {came} of {wanted} bytes came before TLAST; send status 0x00000000"
+        assert str(error).startswith(begin), error
+        equal(whole.results(raw[order]), words[order], "the batch after it")
+
+
+def check_the_receiver_may_end_before_the_sender_is_idle(driver, acc, raw, words):
+    dma = acc._hardware._dma
+    read = dma.read
+    polls = []
+
+    def late(offset):
+        word = read(offset)
+        if offset == driver.SEND + driver.DMA_STATUS:
+            polls.append(word)
+            return word & ~driver.DMA_IDLE if len(polls) % 4 else word
+        return word
+
+    dma.read = late
+    equal(acc.results(raw), words, "a sender that is seen idle late")
+    dma.read = read
+    assert len(polls) >= 8
+    acc._hardware.timeout_s = 0.2
+    dma.read = lambda offset: 0 if offset == driver.SEND + driver.DMA_STATUS else read(offset)
+    raised(driver.TransferTimeout, lambda: acc.results(raw))  # the receiver got its TLAST: not TlastMissing
+    dma.read = read
+    equal(acc.results(raw), words, "the batch after it")
+
+
+def check_results_without_tlast_time_out_as_such(driver, acc, raw, words):
+    acc._hardware.timeout_s = 0.2
+    device().inject("missing_tlast_silent")
+    error = raised(driver.TlastMissing, lambda: acc.results(raw[:5]))
+    assert str(error).startswith("receive: all results came, but no TLAST with the last one; send status"), error
+    assert "receive status 0x00000000 (none), 5 of 5 frames accepted" in str(error), error
+    equal(acc.results(raw), words, "the batch after it")
+
+
+def check_a_process_that_was_stopped_keeps_its_results(driver, acc, raw, words):
+    """Stopped for longer than the time-out, at any access of `finish`, while its transfer goes on and ends."""
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+        def perf_counter(self):
+            return self.now
+
+    acc.recover()
+    hardware, clock = acc._hardware, Clock()
+    dma = hardware._dma
+    read, real = dma.read, driver.time
+
+    def stop():
+        device().accelerator.freeze(False)
+        clock.now += 1000
+
+    stops = 8
+    driver.time = clock
+    try:
+        for access in range(stops):
+            reads = []
+
+            def stopped(offset, access=access, reads=reads):
+                if not reads and access == 0:
+                    stop()
+                word = read(offset)
+                reads.append(word)
+                if len(reads) == access:
+                    stop()
+                return word
+
+            acc._pack(raw[:5], acc._send[0])
+            device().accelerator.freeze(True)
+            hardware.start(acc._send[0], acc._receive[0], 5)
+            dma.read = stopped
+            hardware.finish(acc._receive[0])
+            dma.read = read
+            assert access < 2 or not reads[0] & driver.DMA_IDLE, "the transfer was over before the process was stopped"
+            view = acc._receive[0].view[: 5 * acc.facts["frame_bytes_out"]].reshape(5, -1)
+            equal(driver.unpack_words(view, words.shape[1]), words[:5], f"stopped at access {access}")
+    finally:
+        driver.time, dma.read = real, read
+        device().accelerator.freeze(False)
+
+
+def check_a_slave_error_in_the_middle_of_a_frame_is_recovered_from(driver, acc, raw, words):
+    with driver.Accelerator(FOLDER) as whole:
+        before = device().accelerator.cycles
+        device().inject("slave_error")
+        error = raised(driver.DmaSlaveError, lambda: whole.results(raw[:20]))
+        assert device().accelerator.cycles > before
+        per_frame = whole._hardware._rates.bytes_in // whole._hardware._rates.beat_bytes
+        assert f" {16 // per_frame} of 20 frames accepted" in str(error), error
+        for count in (1, 20):
+            equal(whole.results(raw[:count]), words[:count], f"{count} frames after it")
+
+
 def check_too_little_room_is_named(driver, acc, raw, words):
     hardware = acc._hardware
     arm = hardware._arm

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small networks with everything the driver meets, and the folder of files it reads."""
+"""Small networks with everything the driver meets."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from qnn_hw.backends.board import board_files, golden_arrays, stem
-from qnn_hw.backends.folder import read_manifest
 from qnn_hw.boards import load_board
 from qnn_hw.compiler import Accelerator, Output, assemble
 from qnn_hw.ir import BIPOLAR, ConstRef, DataType, Graph, TensorType
@@ -57,15 +54,3 @@ def driver_net(name: str, board: str) -> Accelerator:
         output = "logits"
     made = assemble(graph, load_board(board), target_fps=1_000_000, folding={}, output=output)
     return made.with_samples(Samples(samples(graph, FRAMES, 3), np.arange(FRAMES) % 3, "random, seed 3"))
-
-
-def write_with_board_folder(accelerator: Accelerator, path: Path) -> Path:
-    """Write a build and what the driver reads into its folder `board`."""
-    accelerator.write(path)
-    manifest = read_manifest(path)
-    folder = path / "board"
-    folder.mkdir(exist_ok=True)
-    for name, text in board_files(manifest, accelerator.board, accelerator.host).items():
-        (folder / name).write_text(text, encoding="utf-8")
-    np.savez(folder / f"{stem(manifest)}.golden.npz", **golden_arrays(path, manifest))  # type: ignore[arg-type]
-    return path

@@ -6,10 +6,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from qnn_hw.backends.board import board_files, golden_arrays, stem
 from qnn_hw.boards import load_board
 from qnn_hw.compiler import assemble
 from qnn_hw.samples import Samples
@@ -25,18 +23,7 @@ def small_mlp(path: Path, board: str = "pynq-z2", output: str = "class", clock_m
     """Write a build of a small dense network with random weights."""
     graph = build(Net((64,), dense=(32, 16), classes=10), seed=7)
     made = assemble(graph, load_board(board), clock_mhz=clock_mhz, target_fps=500_000, folding={}, output=output)
-    made.with_samples(Samples(samples(graph, FRAMES, 7), None, "random, seed 7")).write(path)
-    fill_board_folder(path)
-    return path
-
-
-def fill_board_folder(path: Path) -> None:
-    manifest = json.loads((path / "qnn.json").read_text(encoding="utf-8"))
-    folder = path / "board"
-    folder.mkdir(exist_ok=True)
-    for name, text in board_files(manifest, load_board(path / "board.toml"), None).items():
-        (folder / name).write_text(text, encoding="utf-8")
-    np.savez(folder / f"{stem(manifest)}.golden.npz", **golden_arrays(path, manifest))
+    return made.with_samples(Samples(samples(graph, FRAMES, 7), None, "random, seed 7")).write(path)
 
 
 def need_pynq(version: str) -> Path:

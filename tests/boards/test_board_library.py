@@ -395,7 +395,7 @@ def test_a_frozen_accelerator_moves_nothing(batch: Batch, moment: int) -> None:
     batch.start(model, range(8), batch.room(8))
     model.advance(moment)
     model.freeze()
-    model.advance(10)  # what the engines already have
+    model.advance(LONG)  # what the engines already have or offer
     left, received = model.mm2s_left(), model.s2mm_received()
     assert model.advance(LONG) == LONG
     assert (model.mm2s_left(), model.s2mm_received(), model.s2mm_state()) == (left, received, "running")

@@ -30,7 +30,7 @@ from qnn_hw.boards import list_boards, load_board
 from qnn_hw.ir import ConstRef, DataType, TensorType
 from qnn_hw.ir.ops.classifier import Classifier
 from qnn_hw.simulation.board_run import simulated_board, write_board_folder
-from tests.boards.driver_nets import driver_net, write_with_board_folder
+from tests.boards.driver_nets import driver_net
 
 CHECKS = Path(__file__).with_name("driver_checks.py")
 CHECK_NAMES = [
@@ -67,7 +67,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_with_board_folder(driver_net("pictures", "pynq-z2"), tmp_path_factory.mktemp("build") / "pictures")
+    return driver_net("pictures", "pynq-z2").write(tmp_path_factory.mktemp("build") / "pictures")
 
 
 @pytest.fixture
@@ -714,7 +714,7 @@ def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """What the program `driver_checks.py` found, a line a check; it runs once a network, board and release of pynq."""
     name, board, version = request.param
     path = tmp_path_factory.mktemp("on_board")
-    made = write_with_board_folder(driver_net(name, board), path / "build")
+    made = driver_net(name, board).write(path / "build")
     with simulated_board(made, version=version) as simulated:
         done = simulated.run([str(CHECKS), str(simulated.folder), str(path / "answers.json")], timeout_s=300)
     assert done.returncode == 0, done.stdout + done.stderr

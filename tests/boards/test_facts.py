@@ -17,7 +17,7 @@ from qnn_hw.emulator import execute
 from qnn_hw.errors import QnnError
 from qnn_hw.ir import BIPOLAR, ConstRef, DataType, Graph, TensorType
 from qnn_hw.ir.ops.threshold import Threshold
-from tests.boards.driver_nets import driver_net, write_with_board_folder
+from tests.boards.driver_nets import driver_net
 
 
 def quantizer(raw: DataType, thresholds: np.ndarray, code: DataType, shape: tuple[int, ...], falling: bool) -> Graph:
@@ -69,7 +69,7 @@ def test_raw_samples_too_wide_for_a_table() -> None:
 @pytest.fixture(scope="module", params=["pictures", "bits"])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Accelerator, Path]:
     accelerator = driver_net(request.param, "pynq-z2")
-    return accelerator, write_with_board_folder(accelerator, tmp_path_factory.mktemp("facts") / "build")
+    return accelerator, accelerator.write(tmp_path_factory.mktemp("facts") / "build")
 
 
 def test_facts_are_those_of_the_accelerator(made: tuple[Accelerator, Path]) -> None:

@@ -10,13 +10,21 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from qnn_hw.boards import load_board
+from qnn_hw.compiler import Output, assemble
 from qnn_hw.deployment.simulated import simulate
+from qnn_hw.emulator.reference import execute
 from qnn_hw.errors import QnnError
+from qnn_hw.ir import UINT8, DataType
+from qnn_hw.samples import Samples
 from qnn_hw.simulation import board_run
 from qnn_hw.simulation.board_run import SimulatedBoard, simulate_driver, simulated_board
+from tests.boards.driver_nets import quantized_on_the_host
 from tests.boards.simulated import FRAMES, need_pynq, run_script, small_mlp
+from tests.random_nets import Conv, Net, samples
 
 SITE = Path(board_run.__file__).parent / "board" / "site"
 NETS = {"class": ("pynq-z2", "class"), "logits": ("pynq-z2", "logits")}
@@ -97,6 +105,57 @@ def test_batches_of_any_size_are_bit_exact(built: Callable[[str], Path], name: s
     assert found == {"1": 1, "7": 7, "64": 64, "65": 65, "140": 140, "words": 10 if name == "logits" else 1} | {
         "classes": FRAMES
     }
+
+
+FLAT, PICTURES = Net((70,), dense=(8,), classes=3, ranks=True), Net((6, 5, 3), (Conv(4),), dense=(6,), classes=5)
+
+
+@pytest.mark.parametrize(
+    ("net", "raw_type", "output", "name", "version"),
+    [
+        pytest.param(FLAT, DataType(5, signed=True), "logits", "pynq-z2", "3.1.2", id="vectors-logits"),
+        pytest.param(PICTURES, UINT8, "class", "pynq-z2", "3.0.1", id="pictures-class", marks=pytest.mark.slow),
+        pytest.param(PICTURES, UINT8, "logits", "zcu104", "4.0.0", id="pictures-logits", marks=pytest.mark.slow),
+    ],
+)
+def test_a_quantizer_on_the_host_in_front_of_one_bit_on_the_wire(
+    tmp_path: Path, net: Net, raw_type: DataType, output: Output, name: str, version: str
+) -> None:
+    """Golden vectors, then samples with every raw value: classes against the reference of the network as written."""
+    need_pynq(version)
+    graph = quantized_on_the_host(net, raw_type, 5)
+    made = assemble(graph, load_board(name), target_fps=500_000, folding={}, output=output)
+    golden = samples(graph, 20, 3)
+    build = made.with_samples(Samples(golden, None, "random, seed 3")).write(tmp_path / "build")
+    assert json.loads((build / "qnn.json").read_text())["input"]["wire_bits"] == 1
+    facts = simulate_driver(build, version=version)
+    assert (facts["frames"], facts["equal"], facts["first_difference"]) == (20, 20, None)
+
+    drawn = np.random.default_rng(4).integers(raw_type.minimum, raw_type.maximum + 1, (100, *net.input_shape))
+    every = np.arange(raw_type.minimum, raw_type.maximum + 1).reshape(-1, *[1] * len(net.input_shape))
+    raw = np.concatenate([drawn, np.broadcast_to(every, (len(every), *net.input_shape))])
+    classes = execute(graph, raw)[graph.outputs[0]].reshape(-1)
+    assert made.host is not None
+    words = classes[:, None]
+    if output == "logits":
+        codes = execute(made.host, raw)[made.host.outputs[0]]
+        words = execute(made.graph, codes)[made.graph.outputs[0]].reshape(len(raw), -1)
+    with simulated_board(build, version=version) as made_board:
+        np.savez(made_board.folder / "all.npz", raw=raw, words=words, classes=classes)
+        found = run_script(
+            made_board,
+            """
+            import numpy as np
+            from qnn_driver import Accelerator
+            given = np.load("all.npz")
+            with Accelerator(frames_per_transfer=50) as accelerator:
+                found["host_codes"] = len(accelerator.facts["host_codes"]["codes"])
+                found["words"] = int((accelerator.results(given["raw"]) != given["words"]).sum())
+                found["classes"] = int((accelerator.predict(given["raw"]) != given["classes"]).sum())
+            """,
+        )
+    assert found == {"host_codes": net.input_shape[-1], "words": 0, "classes": 0}, "words and classes that differ"
+    assert len(np.unique(classes)) > 1, "the network tells nothing apart"
 
 
 @pytest.mark.parametrize(

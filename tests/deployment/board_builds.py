@@ -3,13 +3,12 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qnn_hw.backends.board import board_files, golden_arrays
 from qnn_hw.backends.board.design import BlockDesign, block_design
 from qnn_hw.backends.board.hwh import bit_header, hwh_text, read_bit_header
 from qnn_hw.backends.folder import read_manifest
@@ -17,41 +16,45 @@ from qnn_hw.boards import load_board
 from qnn_hw.compiler import assemble
 from qnn_hw.samples import Samples
 from qnn_hw.simulation.board_library import board_library
+from qnn_hw.simulation.board_run import TOOL
 from tests.random_nets import Net, build, samples
 
 FRAMES = 20
 NET = Net((6, 6, 1), dense=(8,), classes=4)
+VIVADO = "Vivado 2024.1"
 
 
-def write_board_build(path: Path, seed: int, board: str = "zcu104", net: Net = NET) -> Path:
+def write_board_build(path: Path, seed: int = 1, board: str = "pynq-z2", net: Net = NET) -> Path:
     """Write a build of random weights; one net with two seeds gives two networks of one name and one structure."""
     graph = build(net, seed)
     made = assemble(graph, load_board(board), target_fps=200_000)
-    made.with_samples(Samples(samples(graph, FRAMES, seed), None, f"random, seed {seed}")).write(path)
-    manifest = read_manifest(path)
-    folder = path / "board"
-    folder.mkdir(exist_ok=True)
-    for name, text in board_files(manifest, load_board(path / "board.toml"), None).items():
-        (folder / name).write_text(text, encoding="utf-8")
-    np.savez(folder / f"{design_of(path).stem}.golden.npz", **golden_arrays(path, manifest))
-    return path
+    return made.with_samples(Samples(samples(graph, FRAMES, seed), None, f"random, seed {seed}")).write(path)
 
 
 def design_of(build: Path) -> BlockDesign:
     return block_design(read_manifest(build), load_board(build / "board.toml"))
 
 
-def add_pair(build: Path, tool: str = "simulated board", run: int = 0) -> Path:
-    """Put a pair into BUILD/board, as `tool` would; `run` stands for another implementation of the same build.
+def add_pair(
+    build: Path, tool: str = TOOL, /, *, header_part: str | None = None, n_more: int = 0, **record: Any
+) -> Path:
+    """Put a pair into BUILD/board, as `tool` would.
+
+    Args:
+        build: build folder.
+        tool: who made it; of a Vivado, the header of the .bit has the release.
+        header_part: part in the header of the .bit instead of the board's.
+        n_more: bytes that make the .bit longer, a multiple of 4; for another implementation of the same build.
+        record: fields of the record that differ, `tool` too.
 
     Returns:
         The .bit. Unlike that of `bit_header` its body differs with the graph hash, as a bitstream does.
     """
     board, design, folder = load_board(build / "board.toml"), design_of(build), build / "board"
-    bit = bit_header(design)
-    if tool != "simulated board":
+    bit = bit_header(design if header_part is None else replace(design, part=header_part))
+    if tool != TOOL:
         bit = _with_version(bit, tool.rpartition(" ")[2])
-    body = bytes.fromhex("ffffffffaa995566" + design.graph_hash) + run.to_bytes(4, "big")
+    body = bytes.fromhex("ffffffffaa995566" + design.graph_hash) + bytes(n_more)
     bit = bit[: -read_bit_header(bit).n_bytes - 4] + len(body).to_bytes(4, "big") + body
     hwh = hwh_text(design, board).encode()
     (folder / f"{design.stem}.bit").write_bytes(bit)
@@ -61,10 +64,11 @@ def add_pair(build: Path, tool: str = "simulated board", run: int = 0) -> Path:
         "tool": tool,
         "part": board.part,
         "clock_mhz": design.clock_mhz,
-        "wns_ns": None if tool == "simulated board" else 0.25,
+        "wns_ns": None if tool == TOOL else 0.25,
         "bit_sha256": hashlib.sha256(bit).hexdigest(),
         "hwh_sha256": hashlib.sha256(hwh).hexdigest(),
         "graph_hash": design.graph_hash,
+        **record,
     }
     (folder / f"{design.stem}.implementation.json").write_text(json.dumps(implementation), encoding="utf-8")
     return folder / f"{design.stem}.bit"

@@ -13,14 +13,16 @@ import pytest
 from qnn_hw.boards import load_board
 from qnn_hw.deployment.checks import check_board, check_build, check_kind, check_pynq, check_space
 from qnn_hw.errors import QnnError
-from tests.deployment.board_folder import make_build, vivado_like, write_pair
+from tests.deployment.board_builds import VIVADO, add_pair, write_board_build
 
 Z2 = load_board("pynq-z2")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_build(tmp_path_factory.mktemp("checks") / "net")
+    build = write_board_build(tmp_path_factory.mktemp("checks") / "net")
+    add_pair(build)
+    return build
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_a_whole_build_passes_and_names_what_travels(build: Path) -> None:
 
 
 def test_a_pair_of_vivado_passes(build: Path) -> None:
-    vivado_like(build)
+    add_pair(build, VIVADO)
     payload = check_build(build)
     assert not payload.implementation.is_simulated
     check_kind(payload, "pynq", is_simulated=False)
@@ -86,7 +88,7 @@ def test_the_pair_of_an_earlier_build_is_not_taken(build: Path) -> None:
 
 def damaged_bit(build: Path) -> None:
     file = file_of(build, "bit")
-    file.write_bytes(file.read_bytes()[:-1] + b"\x00")
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
 
 
 def damaged_hwh(build: Path) -> None:
@@ -98,7 +100,7 @@ def broken_off(build: Path) -> None:
     """A .bit that broke off before its sums were taken: both agree, and its header tells."""
     file = file_of(build, "bit")
     rest = file.read_bytes()[:-3]
-    write_pair(build, bit_sha256=hashlib.sha256(rest).hexdigest())
+    add_pair(build, bit_sha256=hashlib.sha256(rest).hexdigest())
     file.write_bytes(rest)
 
 
@@ -109,25 +111,22 @@ def broken_off(build: Path) -> None:
         (damaged_hwh, r"\.hwh: damaged, or from another implementation"),
         (broken_off, r"\.bit: its header promises \d+ bytes, \d+ follow"),
         (
-            lambda build: write_pair(build, part="xczu7ev-ffvc1156-2-e"),
+            lambda build: add_pair(build, header_part="xczu7ev-ffvc1156-2-e"),
             r"\.bit: it is for the part xczu7ev-ffvc1156-2-e, TUL PYNQ-Z2 has xc7z020clg400-1",
         ),
-        (lambda build: vivado_like(build, part=None), r"damaged: part is None"),
-        (lambda build: write_pair(build, graph_hash="f" * 32), r"implemented for the graph hash f{32}, the build's is"),
-        (lambda build: write_pair(build, schema=2), r"schema 2, this version reads 1"),
-        (lambda build: write_pair(build, wns_ns="0.1"), r"damaged: wns_ns is '0\.1'"),
-        (lambda build: write_pair(build, clock_mhz=0), r"damaged: clock_mhz is 0"),
-        (lambda build: write_pair(build, bit_sha256="abc"), r"damaged: bit_sha256 is 'abc'"),
+        (lambda build: add_pair(build, VIVADO, part=None), r"damaged: part is None"),
+        (lambda build: add_pair(build, graph_hash="f" * 32), r"implemented for the graph hash f{32}, the build's is"),
+        (lambda build: add_pair(build, schema=2), r"schema 2, this version reads 1"),
+        (lambda build: add_pair(build, wns_ns="0.1"), r"damaged: wns_ns is '0\.1'"),
+        (lambda build: add_pair(build, clock_mhz=0), r"damaged: clock_mhz is 0"),
+        (lambda build: add_pair(build, bit_sha256="abc"), r"damaged: bit_sha256 is 'abc'"),
         (
-            lambda build: vivado_like(build, wns_ns=-0.125),
+            lambda build: add_pair(build, VIVADO, wns_ns=-0.125),
             r"the timing was missed by 0\.125 ns at 100 MHz.*--clock-mhz$",
         ),
-        (lambda build: vivado_like(build, wns_ns=None), r"Vivado 2024\.1 left no timing"),
-        (lambda build: vivado_like(build, clock_mhz=75), r"met at 75 MHz, the build runs at 100 MHz"),
-        (
-            lambda build: write_pair(build, tool="Vivado 2024.1", wns_ns=1),
-            r"made for the simulated board, but recorded",
-        ),
+        (lambda build: add_pair(build, VIVADO, wns_ns=None), r"Vivado 2024\.1 left no timing"),
+        (lambda build: add_pair(build, VIVADO, clock_mhz=75), r"met at 75 MHz, the build runs at 100 MHz"),
+        (lambda build: add_pair(build, tool=VIVADO, wns_ns=1), r"made for the simulated board, but recorded"),
         (lambda build: file_of(build, "json").write_text("{"), r"\.json: damaged: "),
         (lambda build: file_of(build, "json").write_text('{"graph_hash": "0"}'), r"its graph hash is '0', the build's"),
         (lambda build: (build / "board.toml").unlink(), r"board\.toml: missing; build again"),

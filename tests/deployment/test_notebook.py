@@ -96,7 +96,7 @@ def test_samples_of_every_shape_become_pictures(shape: list[int], body: str) -> 
     ],
 )
 def test_every_cell_runs_on_the_simulated_board(net: Net, version: str, tmp_path: Path) -> None:
-    build = write_board_build(tmp_path / "build", 1, net=net)
+    build = write_board_build(tmp_path / "build", board="zcu104", net=net)
     with simulated_board(build, version=version) as board:
         found = run_notebook(board, board.folder, plots_path(board), tmp_path / "answer.json")
         assert found["folder"] == str(board.folder)

@@ -22,11 +22,10 @@ import pytest
 import qnn_hw
 from qnn_hw.boards import load_board
 from qnn_hw.deployment import Target, commands, deploy, over_ssh, ssh
-from qnn_hw.deployment.payload import SIMULATED
 from qnn_hw.errors import QnnError
-from qnn_hw.simulation.board_run import TOOL, simulated_board
+from qnn_hw.simulation.board_run import simulated_board
 from qnn_hw.simulation.pynq_environment import PynqNotAvailable, python_with_pynq
-from tests.deployment.board_folder import make_build, vivado_like, write_pair
+from tests.deployment.board_builds import VIVADO, add_pair, write_board_build
 
 pytest.importorskip("asyncssh")
 from tests.deployment.ssh_server import USER, Board, board_server, closed_port, silent_port
@@ -51,9 +50,8 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    build = make_build(tmp_path_factory.mktemp("made") / "net")
-    write_pair(build, padding=3_000_000)
-    vivado_like(build)
+    build = write_board_build(tmp_path_factory.mktemp("made") / "net")
+    add_pair(build, VIVADO, n_more=3_000_000)
     return build
 
 
@@ -572,8 +570,7 @@ def test_without_root_and_sudo_nothing_runs(build: Path, board: Board) -> None:
 
 
 def test_a_simulated_pair_is_refused_by_a_board_that_is_none(build: Path, board: Board) -> None:
-    write_pair(build)
-    assert SIMULATED == TOOL
+    add_pair(build)
     with pytest.raises(QnnError, match=r"board: \S+\.bit was made for the simulated board and programs no FPGA; run"):
         deploy(build, target(board))
     assert board.n_bytes == 0
@@ -592,7 +589,8 @@ def simulated_behind_ssh(build: Path, place: Path, version: str) -> Iterator[Boa
 
 
 def test_the_driver_runs_on_the_simulated_board_behind_ssh(tmp_path: Path) -> None:
-    build = make_build(tmp_path / "net")
+    build = write_board_build(tmp_path / "net")
+    add_pair(build)
     with simulated_behind_ssh(build, tmp_path / "served", "3.1.2") as board:
         facts = deploy(build, target(board), run=True)
         assert (facts["installed"], facts["simulated"], facts["passed"]) == ("new", True, True)
@@ -604,7 +602,8 @@ def test_the_driver_runs_on_the_simulated_board_behind_ssh(tmp_path: Path) -> No
         assert board.hidden() == []
 
         # A copy of another version is cut; what was there still runs.
-        other = make_build(tmp_path / "other", seed=2)
+        other = write_board_build(tmp_path / "other", seed=2)
+        add_pair(other)
         board.faults.cut_after_bytes = board.n_bytes + 2000
         with pytest.raises(QnnError, match="the connection was cut in the middle of the copy"):
             deploy(other, target(board))
@@ -635,7 +634,8 @@ def test_the_driver_runs_on_the_simulated_board_behind_ssh(tmp_path: Path) -> No
 @pytest.mark.slow  # makes further environments
 @pytest.mark.parametrize(("name", "version"), [("kv260", "3.0.1"), ("zcu104", "4.0.0")])
 def test_the_other_releases_of_pynq_behind_ssh(tmp_path: Path, name: str, version: str) -> None:
-    build = make_build(tmp_path / "net", board=name)
+    build = write_board_build(tmp_path / "net", board=name)
+    add_pair(build)
     with simulated_behind_ssh(build, tmp_path / "served", version) as board:
         facts = deploy(build, target(board), run=True)
     assert (facts["passed"], facts["run"]["pynq"]) == (True, version)

@@ -16,7 +16,7 @@ import pytest
 from qnn_hw.deployment.wheel import package
 from qnn_hw.errors import QnnError
 from qnn_hw.simulation.board_run import SimulatedBoard, simulated_board
-from tests.deployment.board_builds import FRAMES, add_pair, design_of, write_board_build
+from tests.deployment.board_builds import FRAMES, VIVADO, add_pair, design_of, write_board_build
 from tests.deployment.test_notebook import plots_path, run_notebook
 
 MODULE = "qnn_random"
@@ -45,8 +45,8 @@ open(answer, "w").write(json.dumps(found))
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build with a pair as Vivado would leave it."""
-    made = write_board_build(tmp_path_factory.mktemp("package") / "build", 1, "pynq-z2")
-    add_pair(made, "Vivado 2024.1")
+    made = write_board_build(tmp_path_factory.mktemp("package") / "build")
+    add_pair(made, VIVADO)
     return made
 
 
@@ -163,7 +163,7 @@ def test_a_place_that_cannot_be_written(build: Path, tmp_path: Path) -> None:
 
 
 def test_a_pair_for_the_simulated_board_is_no_overlay(tmp_path: Path) -> None:
-    build = write_board_build(tmp_path / "build", 1, "pynq-z2")
+    build = write_board_build(tmp_path / "build")
     with pytest.raises(QnnError, match=r"no bitstream .*\.bit yet"):
         package(build, tmp_path / "wheels")
     add_pair(build)

@@ -119,7 +119,7 @@ def target(folder: Path, *builds: Path, version: str = "3.1.2", **changes: Any) 
 def builds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two networks of one name and one structure, each with its pair."""
     folder = tmp_path_factory.mktemp("builds")
-    made = tuple(write_board_build(folder / f"seed{seed}", seed) for seed in (1, 2))
+    made = tuple(write_board_build(folder / f"seed{seed}", seed, "zcu104") for seed in (1, 2))
     for build in made:
         add_pair(build)
     return made  # type: ignore[return-value]
@@ -302,7 +302,7 @@ def test_hosts_that_pynq_or_grpc_would_read_otherwise(host: str, builds: tuple[P
     ],
 )
 def test_boards_without_pynq_remote(board: str, sentence: str, tmp_path: Path) -> None:
-    build = write_board_build(tmp_path / "build", 1, board)
+    build = write_board_build(tmp_path / "build", board=board)
     add_pair(build)
     with pytest.raises(QnnError) as caught:
         deploy_remote(build, "10.0.0.2")

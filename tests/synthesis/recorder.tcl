@@ -13,7 +13,7 @@
 namespace eval ::vivado {
     # Objects are printed by name, as in Vivado; this invisible sign in front tells them from plain text.
     variable MARK \u2063
-    variable session [dict create version 2024.1 packs_memory 1 wns 0.1 whs 0.05 argv {} parts {} boards {} mutations {} failing {}]
+    variable session [dict create version 2024.1 packs_memory 1 synthesis_group xilinx_anylanguagesynthesis wns 0.1 whs 0.05 argv {} parts {} boards {} mutations {} failing {} complaints {}]
     variable records {}
     variable options [dict create]
     variable arity [dict create]
@@ -1122,7 +1122,8 @@ proc ::vivado::memory_objects {suffix pattern} {
 ::vivado::define ipx::add_memory_map {} {2 2} { return [object core/map/[lindex $pos 0]] }
 ::vivado::define ipx::add_address_block {} {2 2} { return [object [lindex $pos 1]/[lindex $pos 0]] }
 ::vivado::define ipx::get_file_groups {-of_objects= -filter=} {0 1} {
-    return [lsearch -all -inline -glob {xilinx_anylanguagesynthesis xilinx_anylanguagebehavioralsimulation} \
+    variable session
+    return [lsearch -all -inline -glob [list [dict get $session synthesis_group] xilinx_anylanguagebehavioralsimulation] \
         [expr {$pos eq "" ? "*" : [lindex $pos 0]}]]
 }
 ::vivado::define ipx::get_files {-of_objects= -filter= -type=} {0 1} {
@@ -1682,6 +1683,9 @@ proc ::vivado::finish {name step} {
         }
     }
     set_value $name PROGRESS 100%
+    foreach {run line} [dict get $session complaints] {
+        if {$run eq $name} { make_file [file join $folder runme.log] "INFO: begun\n$line\nINFO: ended" }
+    }
 }
 
 foreach name {wait_on_run wait_on_runs} {
@@ -1839,7 +1843,8 @@ proc exit {{status 0}} {
 
 # key<TAB>value: version, wns, whs (may be empty), record, script, argument (repeated), part (repeated),
 # board NAME PART (repeated), failing RUN (repeated), drc SEVERITY (repeated), without COMMAND (repeated: one that this
-# release does not have), packs_memory 0|1 (whether the packager takes memory files along), mutation KIND RE [TEXT].
+# release does not have), packs_memory 0|1 (whether the packager takes memory files along), synthesis_group NAME, complaint RUN TEXT
+# (repeated: a line that the run's log has though it ends well), mutation KIND RE [TEXT].
 proc ::vivado::read_session {path} {
     variable session
     set channel [open $path]
@@ -1852,6 +1857,7 @@ proc ::vivado::read_session {path} {
             board { dict set session boards [lindex $words 1] [lindex $words 2] }
             argument { dict lappend session argv [lindex $words 1] }
             without { rename ::[lindex $words 1] {} }
+            complaint { dict lappend session complaints [lindex $words 1] [lindex $words 2] }
             failing - drc { dict lappend session $key [lindex $words 1] }
             mutation { dict lappend session mutations [lrange $words 1 end] }
             default { dict set session $key [lindex $words 1] }

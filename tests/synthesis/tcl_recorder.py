@@ -99,6 +99,10 @@ class Session:
     """Runs that end in an error."""
     packs_memory: bool = True
     """Whether the packager takes memory files along by itself."""
+    synthesis_group: str = "xilinx_anylanguagesynthesis"
+    """What the packager calls the files that are synthesized."""
+    complaints: tuple[tuple[str, str], ...] = ()
+    """(run, line of its log), though the run ends well."""
     without: tuple[str, ...] = ()
     """Commands this release does not have."""
     arguments: tuple[str, ...] = ()
@@ -114,6 +118,8 @@ class Session:
             ("pulse", str(self.pulse)),
             ("routed", str(int(self.routed))),
             ("packs_memory", str(int(self.packs_memory))),
+            ("synthesis_group", self.synthesis_group),
+            *(("complaint", *complaint) for complaint in self.complaints),
             *(("without", command) for command in self.without),
             *(("part", part) for part in self.parts),
             *(("board", *board) for board in self.boards),

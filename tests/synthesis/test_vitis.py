@@ -8,9 +8,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +23,7 @@ from qnn_hw.synthesis.vitis import COMMANDS, LABEL, RELEASES, find_vitis, synthe
 from tests.cli.session import run
 from tests.random_nets import Conv, Net, build
 from tests.synthesis import vitis_stand_in as stand_in
+from tests.synthesis.interrupted import interrupt
 
 pytestmark = pytest.mark.skipif(stand_in.tcl() is None, reason="no Tcl interpreter: neither tclsh nor tkinter")
 
@@ -169,14 +167,6 @@ def test_a_compiler_error_of_c_simulation_is_the_first_error() -> None:
     assert first_error(["WARNING: [HLS 200-1] no error"]) is None
 
 
-def running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
 def test_a_tool_that_takes_too_long_is_stopped(
     folder: Path, tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,24 +179,8 @@ def test_a_tool_that_takes_too_long_is_stopped(
 def test_an_interrupt_stops_the_tool_and_what_it_started(
     folder: Path, tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pid_file = tmp_path / "child.pid"
-    monkeypatch.setenv("STAND_IN_HANGS", str(pid_file))
-
-    def interrupt_when_it_runs() -> None:
-        while not (pid_file.exists() and pid_file.read_text()):
-            time.sleep(0.05)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    watcher = threading.Thread(target=interrupt_when_it_runs, daemon=True)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits it ignored
-    try:
-        watcher.start()
-        with pytest.raises(KeyboardInterrupt):
-            synthesize_with_vitis(folder, timeout_s=60)
-        watcher.join()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert not running(int(pid_file.read_text())), "the process the tool had started lives on"
+    monkeypatch.setenv("STAND_IN_HANGS", str(tmp_path / "child.pid"))
+    interrupt(lambda: synthesize_with_vitis(folder, timeout_s=60), tmp_path / "child.pid")
     assert left_over(folder) == []
 
 

@@ -9,10 +9,7 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +28,7 @@ from qnn_hw.synthesis.yosys import find_yosys
 from tests.cli.session import run
 from tests.random_nets import Conv, Net, build
 from tests.synthesis import vivado_stand_in as stand_in
+from tests.synthesis.interrupted import interrupt
 
 pytestmark = pytest.mark.skipif(shutil.which("tclsh") is None, reason="no tclsh (Debian: tcl)")
 
@@ -47,22 +45,12 @@ def sources(folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in (folder / "rtl").rglob("*") if path.is_file()]
 
 
-def write_scripts(folder: Path) -> None:
-    """What `qnn-hw build` writes to `vivado/`."""
-    found = read_build(folder)
-    (folder / "vivado").mkdir(exist_ok=True)
-    for name, text in vivado_files(found.manifest, found.board, sources(folder)).items():
-        (folder / "vivado" / name).write_text(text, encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build; no test changes it."""
     network = build(Net((4, 4, 1), convs=(Conv(4),), dense=(8,), classes=4), seed=1)
     accelerator = assemble(network, load_board("pynq-z2"), target_fps=100_000)
-    folder = accelerator.write(tmp_path_factory.mktemp("builds") / "net")
-    write_scripts(folder)
-    return folder
+    return accelerator.write(tmp_path_factory.mktemp("builds") / "net")
 
 
 @pytest.fixture
@@ -259,6 +247,15 @@ def test_a_tool_that_ends_without_having_done_anything(
     assert fails(folder) == "Vivado 2024.1: ended with status 0 and no ERROR line"
 
 
+@pytest.mark.parametrize("hertz", ["99985000", "99999001", "100005000"])
+def test_the_constraint_may_be_a_hair_off_the_clock_that_is_made(
+    folder: Path, tool: Path, monkeypatch: pytest.MonkeyPatch, hertz: str
+) -> None:
+    # Constrained is 10.000 ns: the processor's IP rounds, or takes the clock that was asked for.
+    monkeypatch.setenv("STAND_IN_HZ", hertz)
+    assert synthesize_with_vivado(folder)["clock"]["actual_mhz"] == float(hertz) / 1e6
+
+
 def test_an_earlier_result_survives_a_failure(folder: Path, tool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synthesize_with_vivado(folder)
     before = {name: (folder / "board" / name).read_bytes() for name in installed(folder)}
@@ -266,14 +263,6 @@ def test_an_earlier_result_survives_a_failure(folder: Path, tool: Path, monkeypa
     with pytest.raises(QnnError, match="timing not met"):
         synthesize_with_vivado(folder)
     assert {name: (folder / "board" / name).read_bytes() for name in installed(folder)} == before
-
-
-def running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def test_a_tool_that_takes_too_long_is_stopped(
@@ -288,24 +277,8 @@ def test_a_tool_that_takes_too_long_is_stopped(
 def test_an_interrupt_stops_the_tool_and_what_it_started(
     folder: Path, tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pid_file = tmp_path / "child.pid"
-    monkeypatch.setenv("STAND_IN_HANGS", str(pid_file))
-
-    def interrupt_when_it_runs() -> None:
-        while not (pid_file.exists() and pid_file.read_text()):
-            time.sleep(0.05)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    watcher = threading.Thread(target=interrupt_when_it_runs, daemon=True)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits it ignored
-    try:
-        watcher.start()
-        with pytest.raises(KeyboardInterrupt):
-            synthesize_with_vivado(folder, timeout_s=60)
-        watcher.join()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert not running(int(pid_file.read_text())), "the process the tool had started lives on"
+    monkeypatch.setenv("STAND_IN_HANGS", str(tmp_path / "child.pid"))
+    interrupt(lambda: synthesize_with_vivado(folder, timeout_s=60), tmp_path / "child.pid")
     assert left_over(folder) == []
 
 

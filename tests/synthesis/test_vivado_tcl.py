@@ -20,7 +20,7 @@ import pytest
 
 from qnn_hw.backends.board.design import ACCELERATOR_VLNV, BlockDesign, block_design
 from qnn_hw.backends.board.hwh import hwh_text
-from qnn_hw.backends.vivado import RELEASES, RESULTS, RUN, SETTINGS, WRAPPER, vivado_files
+from qnn_hw.backends.vivado import RELEASES, RESULTS, RUN, SETTINGS, WRAPPER
 from qnn_hw.boards import Board, list_boards, load_board
 from qnn_hw.compiler import assemble
 from tests.random_nets import Conv, Net, build
@@ -488,11 +488,8 @@ def trial(builds: Callable[[str, str, float | None], Path], tmp_path: Path) -> C
         source, folder = builds(board_name, net, clock_mhz), tmp_path / "build"
         board = load_board(board_name)
         manifest = json.loads((source / "qnn.json").read_text())
-        (folder / "vivado").mkdir(parents=True)
+        shutil.copytree(source / "vivado", folder / "vivado")
         (folder / "rtl").symlink_to(source / "rtl")  # nothing writes there
-        below = [path.relative_to(source).as_posix() for path in _below(source)]
-        for name, text in vivado_files(manifest, board, below).items():
-            (folder / "vivado" / name).write_text(text)
         for name, pattern, text in edits:
             _edit(folder / "vivado" / name, pattern, text)
         parts = (board.part, OTHER_PART)
@@ -578,8 +575,9 @@ def test_it_runs_from_any_folder(trial: Callable[..., Trial], tmp_path: Path) ->
     assert list(check_outputs(done)) == [] and list(elsewhere.iterdir()) == []
 
 
-def test_tables_travel_though_the_packager_leaves_them_out(trial: Callable[..., Trial]) -> None:
-    done = trial(packs_memory=False)
+@pytest.mark.parametrize("group", ["xilinx_anylanguagesynthesis", "xilinx_verilogsynthesis"])
+def test_tables_travel_though_the_packager_leaves_them_out(trial: Callable[..., Trial], group: str) -> None:
+    done = trial(packs_memory=False, synthesis_group=group)
     assert complaints(done, timing=False) == {}, done.recording.output
 
 
@@ -606,6 +604,7 @@ def test_either_name_of_the_wait_serves(trial: Callable[..., Trial], command: st
     assert complaints(done, timing=False) == {}, done.recording.output
 
 
+NOT_READ = "CRITICAL WARNING: [Synth 8-4445] could not open $readmem data"
 REFUSALS: dict[str, tuple[dict[str, object], str]] = {
     "setup-missed": ({"wns": -0.1}, r"timing not met at 100\.\d+ MHz.*-0\.1"),
     "hold-missed": ({"whs": -0.02}, r"hold.*-0\.02"),
@@ -623,6 +622,11 @@ REFUSALS: dict[str, tuple[dict[str, object], str]] = {
     "part-not-installed": ({"parts": (OTHER_PART,)}, "xc7z020clg400-1"),
     "release-too-old": ({"version": "2019.2"}, r"2019\.2.*2022\.1 to\s+2026\.1"),
     "release-too-new": ({"version": "2031.1"}, r"2031\.1"),
+    "no-files-to-synthesize": ({"synthesis_group": "another"}, "no group of files to synthesize"),
+    "table-not-read": (
+        {"complaints": (("synth_1", f"{NOT_READ} file 'fc1.mem'"),)},
+        r"synth_1: \[Synth 8-4445\] could not open \$readmem data file 'fc1\.mem'",
+    ),
     "jobs-no-number": ({"arguments": ("all",)}, "number of jobs"),
 }
 

@@ -30,6 +30,7 @@ _HASH = re.compile(r"^\s*variable graph_hash (\w+)$", re.MULTILINE)
 # A module of its own (SOM) sits on a carrier, which Vivado wants to be told apart; newest first.
 _CARRIERS = {
     "xilinx.com:kv260_som": (
+        "som240_1_connector xilinx.com:kv260_carrier:som240_1_connector:2.0",
         "som240_1_connector xilinx.com:kv260_carrier:som240_1_connector:1.3",
         "som240_1_connector xilinx.com:kv260_carrier:som240_1_connector:1.2",
     )

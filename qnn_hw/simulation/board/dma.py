@@ -20,7 +20,8 @@ First column MM2S (memory to stream, send), second S2MM (stream to memory, recei
 - RS = 0 stops the channel when the transfer under way has ended; one that never ends is stopped by a reset alone.
 
 Where PG021 is silent: the status after a packet that is too long is Halted, DMAIntErr, IOC_Irq and Err_Irq (0x5011), as
-boards report it. A packet that fills the buffer and has no TLAST by then counts as too long.
+boards report it. A packet that fills the buffer and has no TLAST by then counts as too long at once (`missing_tlast`)
+or when one more beat comes (`missing_tlast_silent`): programs that wait for ever are what users report more often.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ ACCESS_CYCLES = 24
 """Clock cycles of one register access: about what a Zynq's general-purpose port takes at 100 MHz."""
 POLL_CYCLES = 20_000
 """Clock cycles that pass at most when a program polls a transfer that is under way: fewer, longer polls."""
+BURST_BEATS = 16
+"""Beats that the send channel has read when memory answers with an error; fewer of a shorter transfer, never all."""
 _RESET_ACCESSES = 2
 """Accesses that still find the DMA in reset."""
 
@@ -54,8 +57,8 @@ _RESET_ACCESSES = 2
 class Accelerator(Protocol):
     """What moves the beats: see `rtl.py`."""
 
-    def mm2s(self, memory: Bytes, nbytes: int) -> None:
-        """Begin to send `nbytes` bytes of `memory`."""
+    def mm2s(self, memory: Bytes, nbytes: int, limit: int | None = None) -> None:
+        """Begin to send `nbytes` bytes of `memory`, and break off after `limit` of them."""
 
     def s2mm(self, memory: Bytes, capacity: int) -> None:
         """Begin to receive up to `capacity` bytes into `memory`."""
@@ -75,8 +78,11 @@ class Accelerator(Protocol):
     def stop(self) -> None:
         """Drop both transfers."""
 
-    def drop_tlast(self, count: int) -> None:
-        """Let the next `count` packets come without TLAST."""
+    def drop_tlast(self, count: int, *, silent: bool = False) -> None:
+        """Let the next `count` packets come without TLAST; `silent`: a full buffer waits for one more beat."""
+
+    def early_tlast(self, count: int) -> None:
+        """Let the next `count` beats come with TLAST."""
 
     def freeze(self, frozen: bool) -> None:
         """Hold the accelerator's streams still, or let them go on."""
@@ -148,6 +154,7 @@ class AxiDma:
         self._send = Channel()
         self._receive = Channel()
         self._in_reset = 0
+        self._slave_error = False  # stands before the send channel's transfer under way
 
     def read(self, offset: int) -> int:
         """Return the register at byte `offset`; 0 where there is none."""
@@ -169,7 +176,7 @@ class AxiDma:
             return
         if register == CONTROL and value & RESET:
             self._accelerator.stop()
-            self._send, self._receive = Channel(), Channel()
+            self._send, self._receive, self._slave_error = Channel(), Channel(), False
             self._in_reset = _RESET_ACCESSES
         elif register == CONTROL:
             channel.write_control(value)
@@ -191,7 +198,10 @@ class AxiDma:
     def _pass_time(self, cycles: int) -> None:
         self._in_reset = max(0, self._in_reset - 1)
         self._accelerator.advance(cycles)
-        if self._send.under_way and self._accelerator.mm2s_left() == 0:
+        if self._slave_error:
+            self._slave_error = False
+            self._send.fail(SLAVE_ERROR)
+        elif self._send.under_way and self._accelerator.mm2s_left() == 0:
             self._send.finish()
         if self._receive.under_way:
             state = self._accelerator.s2mm_state()
@@ -210,9 +220,6 @@ class AxiDma:
                 channel.write_control(0)
         if channel.status & HALTED or channel.under_way or length == 0:
             return
-        if channel is self._send and self._faults.take("slave_error", self.sent):
-            channel.fail(SLAVE_ERROR)
-            return
         try:
             view = self._memory.view(channel.address - channel.address % self._width, length)
         except NoAnswer:
@@ -225,7 +232,13 @@ class AxiDma:
                 self._accelerator.freeze(True)
             if self._faults.take("missing_tlast", self.sent):
                 self._accelerator.drop_tlast(1)
-            self._accelerator.mm2s(view, length)
+            if self._faults.take("missing_tlast_silent", self.sent):
+                self._accelerator.drop_tlast(1, silent=True)
+            if self._faults.take("early_tlast", self.sent):
+                self._accelerator.early_tlast(1)
+            self._slave_error = self._faults.take("slave_error", self.sent)
+            burst = min(BURST_BEATS, (length - 1) // self._width) * self._width
+            self._accelerator.mm2s(view, length, burst if self._slave_error else None)
         else:
             short = self._faults.take("short_receive_buffer", self.sent + 1)
             self._accelerator.s2mm(view, max(1, length // 2) if short else length)

@@ -8,12 +8,14 @@ from typing import Any
 
 KINDS = {
     "short_receive_buffer": "The receive length is half of what it should be: the packet is longer than the buffer.",
-    "missing_tlast": "The last beat of results comes without TLAST: the receive channel does not see the packet end.",
+    "missing_tlast": "The last beat of results comes without TLAST: the receive channel takes the packet for too long.",
+    "missing_tlast_silent": "The last beat of results comes without TLAST: the receive channel waits for one more.",
+    "early_tlast": "The first beat of results comes with TLAST: the receive channel takes the packet for complete.",
     "halted_channel": "The send channel stops before the transfer: it ignores the length written to it.",
     "wrong_bitstream_hash": "The hash registers answer with another graph's hash: another design is loaded.",
     "wrong_part": "The bitstream is for another FPGA.",
     "unaligned_buffer": "A buffer lies 4 bytes beside an address the DMA can use.",
-    "slave_error": "The memory port answers a read of the send channel with SLVERR.",
+    "slave_error": "The memory port answers a read of the send channel with SLVERR, after a burst that was sent.",
     "never_answers": "The accelerator takes no input until it is reset.",
     "missing_flush": "A flush is lost: the accelerator reads what the memory held before.",
 }

@@ -5,9 +5,11 @@
 // sits what an AXI DMA (7.1, simple mode, no realignment) does there, a cycle at a time:
 //
 //   MM2S sends a buffer in whole beats, TKEEP all ones but for what lies behind the buffer's end, TLAST on the last.
+//   It can be made to break off earlier.
 //   S2MM takes beats through a queue of four, armed or not, as the AXI DMA does (PG021: before it is programmed, TREADY
 //   goes low after four beats); stop() empties it. It ends on TLAST; when the buffer is full without, the packet is too
-//   long: overflow, and nothing more is taken until stop().
+//   long: overflow, and nothing more is taken until stop(). A TLAST that was lost silently leaves it waiting instead;
+//   the overflow comes with one more beat.
 //
 // An AXI4-Lite access takes the clock cycles its handshakes need, the streams go on meanwhile.
 #include <cstddef>
@@ -39,6 +41,7 @@ struct Beat {
     std::uint8_t data[kBeatBytes];
     unsigned bytes;
     bool last;
+    bool silent;  // its TLAST was lost, and no overflow follows from that alone
 };
 
 // Pauses of one stream: at random, and after each burst.
@@ -137,10 +140,12 @@ class Model {
         return kNoAnswer;
     }
 
-    void send(const std::uint8_t* memory, std::uint64_t bytes) {
+    // Of `bytes`, at most `limit` are sent: whole beats, less than all of them.
+    void send(const std::uint8_t* memory, std::uint64_t bytes, std::uint64_t limit) {
         source_ = memory;
         source_left_ = bytes;
-        source_state_ = bytes != 0 ? kRunning : kEnded;
+        source_end_ = limit < bytes ? bytes - limit : 0;
+        source_state_ = bytes != source_end_ ? kRunning : kEnded;
         offered_ = false;
         source_pauses_.begin();
     }
@@ -178,7 +183,11 @@ class Model {
         sink_pauses_.random = (2 * seed + 1) * 0xD1B54A32D192ED03ULL;
     }
 
-    void drop_tlast(unsigned count) { tlasts_to_drop_ = count; }
+    void drop_tlast(unsigned count, bool silent) {
+        tlasts_to_drop_ = count;
+        drops_silently_ = silent;
+    }
+    void early_tlast(unsigned count) { tlasts_to_add_ = count; }
     void extra_beats(unsigned count) { extra_ = count; }
     void freeze(bool streams, bool registers) {
         streams_frozen_ = streams;
@@ -195,8 +204,8 @@ class Model {
     // One clock cycle: drive, settle, look at the handshakes, edge, move the beats.
     void step() {
         bool offer = false;
-        if (source_state_ == kRunning && !streams_frozen_) {
-            if (!offered_ && !source_pauses_.now()) {
+        if (source_state_ == kRunning) {
+            if (!offered_ && !streams_frozen_ && !source_pauses_.now()) {
                 offered_ = true;
                 load();
             }
@@ -215,6 +224,7 @@ class Model {
             std::memcpy(beat.data, &top_->m_axis_tdata, kBeatBytes);
             beat.bytes = static_cast<unsigned>(__builtin_popcount(top_->m_axis_tkeep));
             beat.last = top_->m_axis_tlast;
+            beat.silent = false;
         }
         seen_ = {top_->s_axil_arready != 0, top_->s_axil_rvalid != 0, top_->s_axil_rdata,
                  top_->s_axil_awready != 0, top_->s_axil_wready != 0, top_->s_axil_bvalid != 0};
@@ -226,7 +236,7 @@ class Model {
             source_ += moved;
             source_left_ -= moved;
             offered_ = false;
-            if (source_left_ == 0) source_state_ = kEnded;
+            if (source_left_ == source_end_) source_state_ = kEnded;
             source_pauses_.count();
         }
         if (sink_state_ == kRunning && queued_ != 0) deliver();
@@ -241,6 +251,11 @@ class Model {
             if (beat.last && tlasts_to_drop_ != 0) {
                 --tlasts_to_drop_;
                 beat.last = false;
+                beat.silent = drops_silently_;
+            }
+            if (tlasts_to_add_ != 0) {
+                --tlasts_to_add_;
+                beat.last = true;
             }
             if (beat.last && extra_ != 0) {
                 beat.last = false;
@@ -268,7 +283,7 @@ class Model {
         const std::size_t bytes = room < beat.bytes ? static_cast<std::size_t>(room) : beat.bytes;
         std::memcpy(sink_ + received_, beat.data, bytes);
         received_ += bytes;
-        if (bytes < beat.bytes || (received_ == capacity_ && !beat.last)) {
+        if (bytes < beat.bytes || (received_ == capacity_ && !beat.last && !beat.silent)) {
             sink_state_ = kOverflow;
         } else if (beat.last) {
             sink_state_ = kEnded;
@@ -290,6 +305,7 @@ class Model {
 
     const std::uint8_t* source_ = nullptr;
     std::uint64_t source_left_ = 0;
+    std::uint64_t source_end_ = 0;  // of source_left_
     State source_state_ = kIdle;
     bool offered_ = false;  // a beat stands on s_axis until it is taken
     Pauses source_pauses_;
@@ -304,6 +320,8 @@ class Model {
     unsigned queued_ = 0;
 
     unsigned tlasts_to_drop_ = 0;
+    bool drops_silently_ = false;
+    unsigned tlasts_to_add_ = 0;
     unsigned extra_ = 0;
     unsigned extra_now_ = 0;  // beats to put behind the one that had TLAST
     bool streams_frozen_ = false;
@@ -359,8 +377,8 @@ QNN_EXPORT int qnn_model_write(Model* model, unsigned offset, std::uint32_t valu
 QNN_EXPORT std::int64_t qnn_model_advance(Model* model, std::uint64_t cycles) {
     return guarded<std::int64_t>(model, -1, [&] { return static_cast<std::int64_t>(model->advance(cycles)); });
 }
-QNN_EXPORT void qnn_model_send(Model* model, const std::uint8_t* memory, std::uint64_t bytes) {
-    model->send(memory, bytes);
+QNN_EXPORT void qnn_model_send(Model* model, const std::uint8_t* memory, std::uint64_t bytes, std::uint64_t limit) {
+    model->send(memory, bytes, limit);
 }
 QNN_EXPORT void qnn_model_receive(Model* model, std::uint8_t* memory, std::uint64_t capacity) {
     model->receive(memory, capacity);
@@ -370,7 +388,10 @@ QNN_EXPORT void qnn_model_pauses(Model* model, std::uint64_t seed, std::uint32_t
                                  unsigned gap_cycles) {
     model->pauses(seed, threshold, burst_beats, gap_cycles);
 }
-QNN_EXPORT void qnn_model_drop_tlast(Model* model, unsigned count) { model->drop_tlast(count); }
+QNN_EXPORT void qnn_model_drop_tlast(Model* model, unsigned count, int silent) {
+    model->drop_tlast(count, silent != 0);
+}
+QNN_EXPORT void qnn_model_early_tlast(Model* model, unsigned count) { model->early_tlast(count); }
 QNN_EXPORT void qnn_model_extra_beats(Model* model, unsigned count) { model->extra_beats(count); }
 QNN_EXPORT void qnn_model_freeze(Model* model, int streams, int registers) {
     model->freeze(streams != 0, registers != 0);

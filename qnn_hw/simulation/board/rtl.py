@@ -99,15 +99,17 @@ class Model:
         """Write 32 bits to the register at byte `offset` over AXI4-Lite; `NoAnswer` as for `read`."""
         self._check(self._library.qnn_model_write(self._handle, offset, value & 0xFFFFFFFF), "write", offset)
 
-    def mm2s(self, memory: Memory, nbytes: int) -> None:
+    def mm2s(self, memory: Memory, nbytes: int, limit: int | None = None) -> None:
         """Start to send the first `nbytes` of `memory`, read as the beats go, TLAST on the last.
+
+        With `limit`, a multiple of `beat_bytes`, the engine breaks off after so many bytes.
 
         Raises:
             ValueError: `memory` is not contiguous uint8 of at least `nbytes`.
         """
         _check_memory(memory, nbytes)
         self._sent = memory
-        self._library.qnn_model_send(self._handle, memory.ctypes.data, nbytes)
+        self._library.qnn_model_send(self._handle, memory.ctypes.data, nbytes, nbytes if limit is None else limit)
 
     def s2mm(self, memory: Memory, capacity: int) -> None:
         """Start to receive one packet of at most `capacity` bytes into `memory`; `ValueError` as for `mm2s`."""
@@ -156,16 +158,26 @@ class Model:
         threshold = int(probability * 2**32)
         self._library.qnn_model_pauses(self._handle, seed & 0xFFFFFFFF, threshold, burst_beats, gap_cycles)
 
-    def drop_tlast(self, count: int = 1) -> None:
-        """Fault: the accelerator's next `count` TLASTs are lost on the way to the receiving engine."""
-        self._library.qnn_model_drop_tlast(self._handle, count)
+    def drop_tlast(self, count: int = 1, *, silent: bool = False) -> None:
+        """Fault: the accelerator's next `count` TLASTs are lost on the way to the receiving engine.
+
+        Where memory is full then, the engine's state is overflow, or `silent` running until one more beat comes.
+        """
+        self._library.qnn_model_drop_tlast(self._handle, count, silent)
+
+    def early_tlast(self, count: int = 1) -> None:
+        """Fault: the accelerator's next `count` beats come with TLAST."""
+        self._library.qnn_model_early_tlast(self._handle, count)
 
     def extra_beats(self, count: int = 1) -> None:
         """Fault: the accelerator's next packet is `count` beats longer; TLAST comes with the last of them."""
         self._library.qnn_model_extra_beats(self._handle, count)
 
     def freeze(self, frozen: bool = True, *, registers: bool = False) -> None:
-        """Fault: the accelerator handshakes on neither stream and, with `registers`, on AXI4-Lite neither."""
+        """Fault: the accelerator handshakes on neither stream and, with `registers`, on AXI4-Lite neither.
+
+        A beat that the sending engine offers already stays offered, and goes when the accelerator takes it.
+        """
         self._library.qnn_model_freeze(self._handle, frozen, frozen and registers)
 
     def _check(self, answer: int, access: str = "", offset: int = 0) -> None:
@@ -203,11 +215,12 @@ def _load(path: str) -> ctypes.PyDLL:
         ("read", ctypes.c_int, handle, ctypes.c_uint, ctypes.POINTER(u32)),
         ("write", ctypes.c_int, handle, ctypes.c_uint, u32),
         ("advance", ctypes.c_int64, handle, u64),
-        ("send", None, handle, handle, u64),
+        ("send", None, handle, handle, u64, u64),
         ("receive", None, handle, handle, u64),
         ("stop", None, handle),
         ("pauses", None, handle, u64, u32, ctypes.c_uint, ctypes.c_uint),
-        ("drop_tlast", None, handle, ctypes.c_uint),
+        ("drop_tlast", None, handle, ctypes.c_uint, ctypes.c_int),
+        ("early_tlast", None, handle, ctypes.c_uint),
         ("extra_beats", None, handle, ctypes.c_uint),
         ("freeze", None, handle, ctypes.c_int, ctypes.c_int),
         ("source_left", u64, handle),

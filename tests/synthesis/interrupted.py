@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ctrl-C while a vendor's tool runs."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def interrupt(action: Callable[[], object], pid_file: Path) -> None:
+    """Interrupt `action` when what its tool started has left its id in `pid_file`; check that it ended too."""
+
+    def interrupt_when_it_runs() -> None:
+        while not (pid_file.exists() and pid_file.read_text()):
+            time.sleep(0.05)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    watcher = threading.Thread(target=interrupt_when_it_runs, daemon=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits it ignored
+    try:
+        watcher.start()
+        with pytest.raises(KeyboardInterrupt):
+            action()
+        watcher.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not _running(int(pid_file.read_text())), "the process the tool had started lives on"
+
+
+def _running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
