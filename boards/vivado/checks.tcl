@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What is looked at before anything is made: the release of Vivado, and its files of the board.
+# What is looked at before anything is made: the release of Vivado, its files of the board, and the place of the build.
 
 # Refuse a release that nothing is known of.
 proc qnn::require_release {} {
@@ -9,6 +9,13 @@ proc qnn::require_release {} {
     if {[lsearch -exact $settings::releases $release] < 0} {
         refuse "Vivado $found: these scripts are for [lindex $settings::releases 0] to\
             [lindex $settings::releases end]; start one of these releases"
+    }
+}
+
+# Refuse a folder whose name holds what UG895 lists as not supported; Vivado itself fails on it late, and obscurely.
+proc qnn::require_place {folder} {
+    if {[regexp {[]!#$%^&*()`;<>?,[{}'"|\t\n]} $folder character]} {
+        refuse "$folder holds '$character'; Vivado takes no such character in the name of a folder; move the build"
     }
 }
 

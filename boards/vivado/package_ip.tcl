@@ -22,7 +22,7 @@ proc qnn::package_ip {work} {
     set_property version $settings::ip_version $core
     set_property display_name "qnn-hw: $settings::stem" $core
     set_property description "Accelerator $settings::stem, graph hash $settings::graph_hash" $core
-    require_tables $core
+    require_files $core
     require_interfaces $core
     describe_registers $core
     ipx::create_xgui_files $core
@@ -48,12 +48,15 @@ proc qnn::copy_sources {folder} {
     return $copies
 }
 
-# The packager has been seen to leave data files out of what is synthesized: add those it left out.
-proc qnn::require_tables {core} {
+# The packager leaves out what it does not see the top refer to (a warning, IP_Flow 19-3833): data files, and now and then
+# a module. Add what is missing.
+proc qnn::require_files {core} {
     set group [synthesized_files $core]
-    foreach table $settings::memory_files {
-        set name [file join src [file tail $table]]
-        if {[llength [ipx::get_files -quiet $name -of_objects $group]] == 0} { ipx::add_file $name $group }
+    foreach file [concat $settings::rtl_files $settings::memory_files] {
+        set name [file join src [file tail $file]]
+        if {[llength [ipx::get_files -quiet $name -of_objects $group]]} { continue }
+        set added [ipx::add_file $name $group]
+        if {[file extension $name] eq ".sv"} { set_property type systemVerilogSource $added }
     }
 }
 
@@ -63,7 +66,7 @@ proc qnn::synthesized_files {core} {
         set group [ipx::get_file_groups -quiet $name -of_objects $core]
         if {[llength $group]} { return $group }
     }
-    refuse "packaging: Vivado made no group of files to synthesize, so the tables have no place in the IP"
+    refuse "packaging: Vivado made no group of files to synthesize, so RTL and tables have no place in the IP"
 }
 
 # The packager finds the interfaces by the attributes in qnn_ip.v.

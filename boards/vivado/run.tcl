@@ -21,6 +21,7 @@ proc qnn::main {jobs} {
 
     step "checking Vivado and its board files"
     require_release
+    require_place $here
     set board_part [find_board_part]
     file delete -force $work $out [file join $here reports]
     file mkdir $work

@@ -13,7 +13,7 @@
 namespace eval ::vivado {
     # Objects are printed by name, as in Vivado; this invisible sign in front tells them from plain text.
     variable MARK \u2063
-    variable session [dict create version 2024.1 packs_memory 1 synthesis_group xilinx_anylanguagesynthesis wns 0.1 whs 0.05 argv {} parts {} boards {} mutations {} failing {} complaints {}]
+    variable session [dict create version 2024.1 left_out {} synthesis_group xilinx_anylanguagesynthesis wns 0.1 whs 0.05 argv {} parts {} boards {} mutations {} failing {} complaints {}]
     variable records {}
     variable options [dict create]
     variable arity [dict create]
@@ -1057,9 +1057,7 @@ proc ::vivado::core_name {} {
         }
     }
     variable session
-    if {![dict get $session packs_memory]} {
-        set sources [lmap source $sources { if {[file extension $source] eq ".mem"} continue; set source }]
-    }
+    set sources [lsearch -all -inline -not -glob $sources [dict get $session left_out]]
     set core [dict create vendor [option $opt -vendor user.org] library [option $opt -library user] \
         name [option $opt -name $top] version [option $opt -version 1.0] folder $folder top $top file $path files $sources \
         associated {} saved 0]
@@ -1843,7 +1841,7 @@ proc exit {{status 0}} {
 
 # key<TAB>value: version, wns, whs (may be empty), record, script, argument (repeated), part (repeated),
 # board NAME PART (repeated), failing RUN (repeated), drc SEVERITY (repeated), without COMMAND (repeated: one that this
-# release does not have), packs_memory 0|1 (whether the packager takes memory files along), synthesis_group NAME, complaint RUN TEXT
+# release does not have), left_out GLOB (files that the packager does not take along), synthesis_group NAME, complaint RUN TEXT
 # (repeated: a line that the run's log has though it ends well), mutation KIND RE [TEXT].
 proc ::vivado::read_session {path} {
     variable session

@@ -97,8 +97,8 @@ class Session:
     """Severities of the design rule violations."""
     failing: tuple[str, ...] = ()
     """Runs that end in an error."""
-    packs_memory: bool = True
-    """Whether the packager takes memory files along by itself."""
+    left_out: str = ""
+    """Files that the packager does not take along by itself, as a pattern over whole paths."""
     synthesis_group: str = "xilinx_anylanguagesynthesis"
     """What the packager calls the files that are synthesized."""
     complaints: tuple[tuple[str, str], ...] = ()
@@ -117,7 +117,7 @@ class Session:
             ("whs", "" if self.whs is None else str(self.whs)),
             ("pulse", str(self.pulse)),
             ("routed", str(int(self.routed))),
-            ("packs_memory", str(int(self.packs_memory))),
+            ("left_out", self.left_out),
             ("synthesis_group", self.synthesis_group),
             *(("complaint", *complaint) for complaint in self.complaints),
             *(("without", command) for command in self.without),

@@ -576,8 +576,11 @@ def test_it_runs_from_any_folder(trial: Callable[..., Trial], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("group", ["xilinx_anylanguagesynthesis", "xilinx_verilogsynthesis"])
-def test_tables_travel_though_the_packager_leaves_them_out(trial: Callable[..., Trial], group: str) -> None:
-    done = trial(packs_memory=False, synthesis_group=group)
+@pytest.mark.parametrize("left_out", ["*.mem", "*/qnn_hash_rom.sv"])
+def test_files_travel_though_the_packager_leaves_them_out(
+    trial: Callable[..., Trial], left_out: str, group: str
+) -> None:
+    done = trial(left_out=left_out, synthesis_group=group)
     assert complaints(done, timing=False) == {}, done.recording.output
 
 
@@ -596,6 +599,19 @@ def test_a_path_may_hold_blanks(trial: Callable[..., Trial], tmp_path: Path) -> 
     session = Session(parts=(done.board.part,), boards=((done.board.board_part, done.board.part),))
     again = record(folder / "vivado" / RUN, session, tmp_path / "recorder")
     assert complaints(replace(done, folder=folder, recording=again), timing=False) == {}, again.output
+
+
+@pytest.mark.parametrize("name", ["50%", "build(1)", "[mine]", "a,b", "$HOME", "it's"])
+def test_a_path_that_vivado_does_not_take_is_refused_at_once(
+    trial: Callable[..., Trial], tmp_path: Path, name: str
+) -> None:
+    done = trial()
+    shutil.copytree(done.folder, tmp_path / name)
+    session = Session(parts=(done.board.part,), boards=((done.board.board_part, done.board.part),))
+    again = record(tmp_path / name / "vivado" / RUN, session, tmp_path / "recorder")
+    assert again.status != 0
+    assert "Vivado takes no such character in the name of a folder; move the build" in again.output, again.output
+    assert not again.named("packaged")
 
 
 @pytest.mark.parametrize("command", ["wait_on_run", "wait_on_runs"])
