@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import sys
 import time
 import warnings
@@ -1462,12 +1463,39 @@ def _write_json(path: str | None, content: Mapping[str, Any]) -> None:
         raise FilesError(f"{path}: cannot be written ({error.strerror})") from None
 
 
+class _Stopped(KeyboardInterrupt):
+    """A signal to end: the deployment's time is up, or its connection is gone."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _stopped_in_order() -> Iterator[None]:
+    """Turn signals that would end the process at once into `_Stopped`.
+
+    An armed DMA would go on writing into memory that Linux has given to somebody else by then.
+    """
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not cut the recovery short
+        raise _Stopped(number)
+
+    kept = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0, 1 after an error (one sentence on the standard error), 2 where a word differs from the golden one, 130 after
-        Ctrl-C.
+        0, 1 after an error (one sentence on the standard error), 2 where a word differs from the golden one, 128 plus
+        the signal's number after Ctrl-C (130), SIGTERM (143) or SIGHUP (129).
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     report = given[given.index("--json") + 1] if "--json" in given[:-1] else None
@@ -1476,7 +1504,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = options.json
         if options.frames is not None and options.frames < 1:
             raise InputError(f"--frames {options.frames}: give at least 1")
-        with Accelerator(options.folder, timeout_s=options.timeout) as accelerator:
+        with _stopped_in_order(), Accelerator(options.folder, timeout_s=options.timeout) as accelerator:
             print(f"{accelerator.facts['stem']} on {accelerator.facts['board_title']}, {accelerator.clock_mhz:g} MHz")
             found = _measure(accelerator, options.command, options.frames)
         _write_json(report, found)
@@ -1487,9 +1515,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except FilesError as second:
             print(f"error: {_line(second)}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("stopped; the hardware was reset", file=sys.stderr)
-        return 130
+        return 128 + (stop.number if isinstance(stop, _Stopped) else signal.SIGINT)
     except Exception as error:  # a defect: whoever reads the file alone learns of it, the traceback follows
         with suppress(FilesError):
             _write_json(report, {"error": {"kind": type(error).__name__, "message": _line(error)}})

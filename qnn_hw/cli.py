@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from qnn_hw.errors import QnnError
+from qnn_hw.resources import cache_dir
 
 app = typer.Typer(
     add_completion=False,
@@ -61,7 +62,11 @@ def _sentence(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{place}the disk is full; free some space and repeat"
-    return f"{place}{error.strerror or error}"
+    sentence = f"{place}{error.strerror or error}"
+    cache = cache_dir()
+    if error.filename and (cache.is_relative_to(error.filename) or Path(error.filename).is_relative_to(cache)):
+        return f"{sentence}; the cache belongs there, set QNN_HW_CACHE to a folder that can be written"
+    return sentence
 
 
 @contextmanager
@@ -490,7 +495,8 @@ def _package(folder: Path, out: Path, json: bool) -> None:
     from qnn_hw import deployment
 
     wheel = deployment.package(folder, out)
-    show({"wheel": str(wheel)}, json, f"written: {wheel}", f"on the board: pip install --no-deps {wheel.name}")
+    install = f"on the board, as docs/deploy.md says: pip install --no-deps --no-index {wheel.name}"
+    show({"wheel": str(wheel)}, json, f"written: {wheel}", install)
 
 
 def _simulate_board(folder: Path, fault: str | None, json: bool) -> None:
@@ -504,8 +510,8 @@ def _simulate_board(folder: Path, fault: str | None, json: bool) -> None:
         show(facts, json, *fault_parts(facts))
         passed = facts["recovered"]
     else:
-        save_result(folder, "board-simulated", facts)
         show(facts, json, *simulated_parts(facts))
+        save_result(folder, "board-simulated", facts)
         passed = facts["bit_exact"]
     if not passed:
         raise typer.Exit(1)
@@ -533,9 +539,9 @@ def _deploy(
         # Plain lines: a spinner would overwrite the questions of ssh and sudo.
         target = deployment.Target(host, user, ssh_config)
         facts = deployment.deploy(folder, target, run=run, dry_run=dry_run, progress=_say_line)
+    show(facts, json, *deployed_parts(facts))
     if facts["run"]:
         save_result(folder, "board-simulated" if facts["simulated"] else "board", facts["run"])
-    show(facts, json, *deployed_parts(facts))
     if facts["passed"] is False:
         raise typer.Exit(1)
 
@@ -553,11 +559,8 @@ def boards(json: Json = False) -> None:
     from qnn_hw.tables import table
 
     known = list_boards()
-    columns = ("name", "part", "LUT", "FF", "BRAM36", "DSP", "DMA bits", "MHz", "PYNQ")
-    rows = [
-        [b.name, b.part, b.lut, b.ff, b.bram36, b.dsp, b.dma_width_bits, b.clock_mhz, ", ".join(b.pynq_versions)]
-        for b in known
-    ]
+    columns = ("name", "part", "LUT", "FF", "BRAM36", "DSP", "MHz", "PYNQ")
+    rows = [[b.name, b.part, b.lut, b.ff, b.bram36, b.dsp, b.clock_mhz, ", ".join(b.pynq_versions)] for b in known]
     show([asdict(board) for board in known], json, table("Boards", columns, rows))
 
 

@@ -142,14 +142,19 @@ def read_build(path: Path) -> Build:
     graph = _graph(path / "graph.txt", constants)
     host_file = path / "host.txt"
     host = _graph(host_file, constants) if host_file.is_file() else None
-    return Build(path, content, graph, host, _board(path / BOARD))
+    return Build(path, content, graph, host, read_board(path))
 
 
-def _board(file: Path) -> Board:
-    try:
-        return load_board(file)
-    except QnnError as error:
-        raise QnnError(f"{error}; build again") from None
+def read_board(path: Path) -> Board:
+    """Return the board that the build in `path` was made for.
+
+    Raises:
+        QnnError: its file is missing or damaged.
+    """
+    file = path / BOARD
+    if not file.is_file():
+        raise QnnError(f"{file}: missing; build again with qnn-hw build")
+    return load_board(file)
 
 
 def _constants(file: Path) -> dict[str, Any]:

@@ -11,14 +11,13 @@ from typing import Any
 
 from qnn_hw.backends.board.design import stem as stem_of
 from qnn_hw.backends.board.driver import DRIVER_FILE
-from qnn_hw.backends.folder import read_manifest
-from qnn_hw.boards import Board, load_board
+from qnn_hw.backends.folder import read_board, read_manifest
+from qnn_hw.boards import Board
 from qnn_hw.errors import QnnError
 from qnn_hw.simulation.board_run import TOOL
 
 FOLDER = "board"
 DRIVER = DRIVER_FILE
-BOARD_FILE = "board.toml"
 SIMULATED = TOOL
 """`tool` of an implementation that was not implemented: the pair made for the simulated board."""
 
@@ -126,7 +125,7 @@ def read_payload(build: Path, folder: Path | None = None) -> Payload:
         stem=stem,
         graph_hash=str(manifest["graph_hash"]),
         clock_mhz=float(manifest["clock_mhz"]),
-        board=_board(build),
+        board=read_board(build),
         facts=facts,
         implementation=_implementation(place / f"{stem}.implementation.json"),
         names=names,
@@ -150,13 +149,6 @@ def _require_pair(build: Path, place: Path, stem: str) -> None:
                 f"{place / f'{stem}.{end}'}: missing; PYNQ needs the {what} beside the other two files of its "
                 f"implementation (.bit, .hwh, .implementation.json); {again}"
             )
-
-
-def _board(build: Path) -> Board:
-    file = build / BOARD_FILE
-    if not file.is_file():
-        raise QnnError(f"{file}: missing; build again with qnn-hw build")
-    return load_board(file)
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from qnn_hw.backends.board import DRIVER_FILE
+from qnn_hw.backends.folder import read_board
 from qnn_hw.boards import Board, takes_pynq
 from qnn_hw.deployment.checks import check_board, check_build, check_kind
 from qnn_hw.deployment.payload import Payload
@@ -78,9 +79,10 @@ def deploy_remote(
     Raises:
         QnnError: it cannot be done, or the driver failed. Results that differ are no error: `passed` is False.
     """
+    # What this board can never do is said before anybody waits for a bitstream.
+    version = _pynq_version(read_board(build), pynq)
     payload = check_build(build)
     _check_host(host)
-    version = _pynq_version(payload.board, pynq)
     notes = _notes(payload.board)
     if dry_run:
         return _facts(payload, host, version, notes, steps=_steps(payload, host, version))

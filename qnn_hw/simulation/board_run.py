@@ -23,8 +23,8 @@ from typing import Any
 
 from qnn_hw.backends.board.design import BlockDesign, block_design
 from qnn_hw.backends.board.hwh import bit_header, hwh_text
-from qnn_hw.backends.folder import read_manifest
-from qnn_hw.boards import Board, load_board
+from qnn_hw.backends.folder import read_board, read_manifest
+from qnn_hw.boards import Board
 from qnn_hw.errors import QnnError, nearest
 from qnn_hw.simulation.board.faults import KINDS
 from qnn_hw.simulation.board_library import board_library
@@ -117,7 +117,7 @@ def simulated_board(
         QnnError: the build is incomplete, there is no environment with pynq, or the RTL does not compile.
     """
     manifest = read_manifest(build)
-    board = load_board(build / "board.toml")
+    board = read_board(build)
     design = block_design(manifest, board)
     if not (build / "board" / f"{design.stem}.json").is_file():
         raise QnnError(f"{build}: holds no board/{design.stem}.json; build it again")

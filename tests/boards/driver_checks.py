@@ -9,6 +9,8 @@ FOLDER is a board folder as deployed. ANSWER.json gets, for each function `check
 import dataclasses
 import importlib.util
 import json
+import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -148,6 +150,27 @@ def check_interruption_recovers(driver, acc, raw, words):
     raised(KeyboardInterrupt, lambda: acc.results(raw))
     hardware._dma.read = read
     equal(acc.results(raw), words, "the batch after Ctrl-C")
+
+
+def check_a_signal_to_end_recovers(driver, acc, raw, words):
+    """As the deployment sends it when its time is up, here in the middle of a transfer."""
+    hardware = acc._hardware
+    read = hardware._dma.read
+    reads = []
+
+    def ended(offset):
+        reads.append(offset)
+        if len(reads) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return read(offset)
+
+    hardware._dma.read = ended
+    with driver._stopped_in_order():
+        error = raised(driver._Stopped, lambda: acc.results(raw))
+    hardware._dma.read = read
+    assert error.number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, "the handler was not put back"
+    equal(acc.results(raw), words, "the batch after SIGTERM")
 
 
 def check_a_failure_of_anything_else_recovers(driver, acc, raw, words):

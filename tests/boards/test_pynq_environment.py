@@ -170,5 +170,3 @@ class SimpleVersion(tuple[int, ...]):
 
     major = property(lambda self: self[0])
     minor = property(lambda self: self[1])
-
-

@@ -38,6 +38,7 @@ PROGRESS = tuple(
         "writing the build",
         "analyzing",
         "writing the report",
+        "setting up the simulated board",
     )
 )
 

@@ -247,6 +247,21 @@ def test_a_build_reads_back_as_it_was_written(plain_build: Path) -> None:
 
 def test_a_build_without_its_board(folder: Path) -> None:
     (folder / "board.toml").unlink()
-    message = refused("synth", folder)
-    assert message.startswith(f"board file {folder / 'board.toml'}: cannot be read")
-    assert message.endswith("; build again")
+    message = f"{folder / 'board.toml'}: missing; build again with qnn-hw build"
+    for command, *options in (("synth",), ("analyze",), ("deploy", "--simulate")):
+        assert refused(command, folder, *options) == message
+
+
+def test_a_cache_that_cannot_be_written_is_named(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qnn_hw import proof
+
+    monkeypatch.setenv("QNN_HW_CACHE", str(tmp_path / "cache"))
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "cache" / "verilator"))
+
+    monkeypatch.setattr(proof, "simulate", denied)
+    assert refused("simulate", folder) == (
+        f"{tmp_path / 'cache' / 'verilator'}: Permission denied; the cache belongs there, set QNN_HW_CACHE to a folder "
+        "that can be written"
+    )

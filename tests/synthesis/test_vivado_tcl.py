@@ -853,7 +853,7 @@ DEFECTS: dict[str, Defect] = {
     ),
     # sources
     "rtl-file-left-out": Defect(
-        "sources", r"qnn_shell\.sv is not in the IP", other(r"(^add_files .*) [^ ]*/qnn_shell\.sv", r"\1")
+        "sources", r"qnn_shell\.sv is not in the IP", edits=((SETTINGS, r"^ +\S*/qnn_shell\.sv\n", ""),)
     ),
     "table-left-out": Defect(
         "sources", r"graph_hash\.mem is not in the IP", edits=((SETTINGS, r"^ +\S*/graph_hash\.mem\n", ""),)
