@@ -591,8 +591,8 @@ def read_implementation(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any
     part = bitstream_part(files["bit"])
     if not _same_part(part, facts["part"]) or made.get("part") != facts["part"]:
         raise WrongPart(
-            f"{stem}.bit: made for {part} ({made.get('part')}), the build is for {facts['part']}; "
-            "run Vivado again for this build"
+            f"{stem}.bit: its header says {part}, its implementation {made.get('part')}, the build is for "
+            f"{facts['part']}; run Vivado again for this build"
         )
     return made
 

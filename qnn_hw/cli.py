@@ -5,6 +5,7 @@ import errno
 import importlib
 import json as json_module
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ def main() -> None:
     """Run the command line; a user error is one sentence on stderr and exit status 1."""
     for name, value in _TENSORFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="qnn-hw")
     except QnnError as error:
@@ -50,6 +52,11 @@ def main() -> None:
     except KeyboardInterrupt:
         print("qnn-hw: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    """End in order: programs that were started are ended, unfinished folders removed."""
+    raise SystemExit(128 + number)
 
 
 def _stop(message: str) -> NoReturn:

@@ -39,7 +39,12 @@ def simulated_parts(facts: Facts) -> "list[RenderableType]":
 
 def fault_parts(facts: Facts) -> "list[RenderableType]":
     """Return what the driver made of a fault."""
-    named = f"{facts['error']}: {facts['message']}" if facts["error"] else "no error: the driver cannot notice this one"
+    words = "equal" if facts["second_equal"] else "WRONG"
+    named = (
+        f"{facts['error']}: {facts['message']}"
+        if facts["error"]
+        else f"the driver noticed nothing; the words are {words}"
+    )
     rows = [
         ("fault", f"{facts['fault']}: {facts['description']}"),
         ("batch before", "equal" if facts["first_equal"] else "DIFFERS"),

@@ -58,7 +58,7 @@ def board_library(build: Path, cache: Path | None = None, progress: Callable[[st
     with tools.locked(folder / f"{key}.lock"):
         if not (place / LIBRARY).is_file():
             if progress is not None:
-                progress("Compiling the accelerator for the simulated board")
+                progress("compiling the accelerator for the simulated board")
             runtime = _runtime(root, folder)
             tools.make_folder(place, lambda work: _compile(work, root, sources, runtime))
     return place / LIBRARY

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,7 +68,9 @@ def simulate_driver(build: Path, *, version: str | None = None, progress: Progre
         done = board.run(["qnn_driver.py", "validate", "--json", answer.name, "--timeout", f"{VALIDATE_TIMEOUT_S:g}"])
         facts = _answer(done, answer)
         if "error" in facts:
-            raise QnnError(f"simulated board: {facts['error']['kind']}: {facts['error']['message']}")
+            # The folder it names is a copy that is gone by now.
+            message = facts["error"]["message"].replace(str(board.folder), str(build / "board"))
+            raise QnnError(f"simulated board: {facts['error']['kind']}: {message}")
         return facts | _counted(board) | {"board_frames_per_s": _rate(facts)}
 
 
@@ -203,6 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except QnnError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # the script had it, too, and has said what it has to say
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,4 +256,6 @@ class SimulatedBoard:
 
 
 if __name__ == "__main__":
+    # Ends the script as well and removes the folder; by default this program alone would end.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.exit(main())

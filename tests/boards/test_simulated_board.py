@@ -5,6 +5,7 @@ import ast
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -330,6 +331,23 @@ def test_a_script_of_the_user_runs_in_his_folder(
     assert board_run.main([str(built("class")), "mine.py"]) == 7
     assert board_run.main([str(built("class"))]) == 2
     assert board_run.main([str(tmp_path), "mine.py"]) == 1
+
+
+def test_sigterm_ends_the_script_as_well_and_leaves_no_folder(built: Callable[[str], Path], tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    script = tmp_path / "forever.py"
+    script.write_text("import os, time\nprint(os.getpid(), flush=True)\nwhile True: time.sleep(0.05)\n")
+    command = [sys.executable, "-m", "qnn_hw.simulation.board_run", str(built("class")), str(script)]
+    settings = {**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=settings) as process:
+        assert process.stdout is not None
+        script_id = int(process.stdout.readline())
+        process.terminate()
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(script_id, 0)
+    assert not list(scratch.glob("qnn-board-*"))
 
 
 def test_a_clock_that_the_board_makes_a_little_faster_than_asked(tmp_path: Path) -> None:
