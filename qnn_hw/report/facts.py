@@ -253,18 +253,22 @@ def _cells(found: Mapping[str, Any]) -> Facts:
     return {key: found[key] for key in CELLS}
 
 
-def _verification(kind: str, path: Path, result: Result | None) -> Facts:
-    facts: Facts = {
+def _head(kind: str, title: str, path: Path, result: Result | None) -> Facts:
+    """Return what is shown of a result in any case; its `state` is empty where there is more to tell."""
+    state = "not run" if result is None else "" if result.current else "stale"
+    return {
         "kind": kind,
-        "title": _TITLES[kind],
+        "title": title,
         "command": _command(kind, path),
-        "state": "not run",
+        "state": state,
         "date": result and result.date,
     }
-    if result is None:
+
+
+def _verification(kind: str, path: Path, result: Result | None) -> Facts:
+    facts = _head(kind, _TITLES[kind], path, result)
+    if result is None or not result.current:
         return facts
-    if not result.current:
-        return {**facts, "state": "stale"}
     verdict = result.facts
     measured = verdict["measured"]
     marks = measured.get("fifo_high_water") or {}
@@ -343,17 +347,9 @@ def _implementation(path: Path, result: Result | None, board: Mapping[str, Any])
 
 def _board_run(kind: str, path: Path, result: Result | None) -> Facts:
     """Return what the driver found on a board, real or simulated."""
-    facts: Facts = {
-        "kind": kind,
-        "title": _BOARD_TITLES[kind],
-        "command": _command(kind, path),
-        "state": "not run",
-        "date": result and result.date,
-    }
-    if result is None:
+    facts = _head(kind, _BOARD_TITLES[kind], path, result)
+    if result is None or not result.current:
         return facts
-    if not result.current:
-        return {**facts, "state": "stale"}
     found = result.facts
     cycles, clock_mhz = found["interval_cycles"], found["clock_mhz"]
     latency = found.get("latency_ms") or {}

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from qnn_hw.errors import QnnError
 
+BANNER_TIMEOUT_S = 120
+"""Seconds a tool may take to name its release."""
+
 
 def follow(
     words: Sequence[str],
@@ -95,3 +98,15 @@ def first_error(lines: Sequence[str]) -> str | None:
         if re.match(r"\s*(ERROR|CRITICAL ERROR)\s*:", line) or re.search(r":\d+: (fatal )?error:", line):
             return " ".join(line.split()).rstrip(".")
     return None
+
+
+def installed_release(words: Sequence[str]) -> str | None:
+    """Return the release a tool names in its banner, for example "2024.1"; updates (2022.1.1) are of their release."""
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=BANNER_TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"\bv(20\d\d\.\d)(?!\d)", done.stdout + done.stderr)
+    return found[1] if found else None

@@ -6,9 +6,7 @@ read, so that an earlier result stays until then. Its log is kept in either case
 """
 
 import os
-import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,7 +33,7 @@ from qnn_hw.backends.hls.scripts import (
 )
 from qnn_hw.backends.instance import instance
 from qnn_hw.errors import QnnError
-from qnn_hw.synthesis.vendor_tool import first_error, follow
+from qnn_hw.synthesis.vendor_tool import first_error, follow, installed_release
 from qnn_hw.synthesis.vitis_report import (
     CSynthesis,
     HlsModule,
@@ -178,7 +176,7 @@ def find_vitis(environment: Mapping[str, str] | None = None) -> Vitis:
         path = shutil.which(command, path=places)
         if path is None:
             continue
-        version = _version(command, path)
+        version = installed_release([path, "--version" if command == "vitis-run" else "-version"])
         release = next((release for release in RELEASES if release.version == version), None)
         if release and command in release.commands:
             return Vitis(command, Path(path), release.version)
@@ -193,19 +191,6 @@ def find_vitis(environment: Mapping[str, str] | None = None) -> Vitis:
         f"Vitis HLS: neither {', '.join(COMMANDS[:-1])} nor {COMMANDS[-1]} is on the PATH, in $XILINX_HLS/bin or in "
         f"$XILINX_VITIS/bin; install Vitis {known} and source its settings64.sh, or use --tool yosys, which needs none"
     )
-
-
-def _version(command: str, path: str) -> str | None:
-    """Return the release a command names in its banner, for example "2024.2"."""
-    option = "--version" if command == "vitis-run" else "-version"
-    try:
-        done = subprocess.run(
-            [path, option], capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=120
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = re.search(r"\bv(20\d\d\.\d)\b", done.stdout + done.stderr)
-    return found[1] if found else None
 
 
 @contextmanager

@@ -10,9 +10,7 @@ machine, leaves the same in `BUILD/vivado/out`.
 import hashlib
 import json
 import os
-import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +24,7 @@ from qnn_hw.backends.folder import Build, read_build
 from qnn_hw.backends.instance import instance
 from qnn_hw.backends.vivado import RELEASES, RESULTS, RUN, SETTINGS, WRAPPER, graph_hash_of, newer_than_images
 from qnn_hw.errors import QnnError
-from qnn_hw.synthesis.vendor_tool import first_error, follow
+from qnn_hw.synthesis.vendor_tool import first_error, follow, installed_release
 from qnn_hw.synthesis.vivado_report import (
     Instance,
     Slacks,
@@ -146,25 +144,13 @@ def find_vivado(scripts: Path, environment: Mapping[str, str] | None = None) -> 
             f"a machine with Vivado {_KNOWN}, run `{BY_HAND}` in its folder vivado, bring vivado/{RESULTS} back, and "
             "repeat this command"
         )
-    version = _version(path)
+    version = installed_release([path, "-version"])
     if version not in [release.version for release in RELEASES]:
         raise QnnError(
             f"Vivado: {path} is {version or 'of a release it does not name'}; the scripts are for {_KNOWN}: source "
             "settings64.sh of one of these releases"
         )
     return Vivado(Path(path), str(version))
-
-
-def _version(path: str) -> str | None:
-    """Return the release in the banner, for example "2024.1"; updates (2022.1.1) are of their release."""
-    try:
-        done = subprocess.run(
-            [path, "-version"], capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=120
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = re.search(r"\bv(20\d\d\.\d)(?!\d)", done.stdout + done.stderr)
-    return found[1] if found else None
 
 
 @contextmanager
