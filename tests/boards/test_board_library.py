@@ -520,7 +520,7 @@ def test_a_library_is_made_once_and_said(tmp_path: Path, compiled: list[Path]) -
     for name in ("a", "b"):
         path = board_library(small_build(tmp_path / name), tmp_path / "cache", said.append)
         assert path.is_file()
-    assert (len(compiled), said) == (1, ["Compiling the accelerator for the simulated board"])
+    assert (len(compiled), said) == (1, ["compiling the accelerator for the simulated board"])
     changed = small_build(tmp_path / "c", "module qnn_top; wire other; endmodule\n")
     assert board_library(changed, tmp_path / "cache") != path
     assert len(compiled) == 2
