@@ -42,6 +42,7 @@ lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@MYPYPATH=boards:. $(BIN)/mypy --strict boards/driver.py
 	@$(BIN)/python scripts/lint_rtl.py
 
 lock: $(STAMP)

@@ -194,6 +194,7 @@ def build(
     json: Json = False,
 ) -> None:
     """Compile a trained model into a project folder: RTL, weights, golden vectors, testbench."""
+    from qnn_hw.backends.board.design import clock_divisors
     from qnn_hw.boards import load_board
     from qnn_hw.build import check_target, manifest, write_build
     from qnn_hw.compiler import OUTPUTS, compile
@@ -210,7 +211,8 @@ def build(
     check_model_file(model)
     target = Path("build") / model.stem if out is None else out
     check_target(target)
-    load_board(board)
+    target_board = load_board(board)
+    clock_divisors(target_board, target_board.clock_mhz if clock_mhz is None else clock_mhz)
     samples = load_samples(data) if data is not None else None
     names = load_class_names(class_names) if class_names is not None else ()
     with working(f"loading TensorFlow to read {model.name}") as say:

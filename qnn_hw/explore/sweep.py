@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qnn_hw.backends.board.design import clock_divisors
 from qnn_hw.boards import Board
 from qnn_hw.compiler import Output
 from qnn_hw.errors import QnnError
@@ -68,8 +69,8 @@ def check_request(request: Request, n_models: int) -> None:
             f"explore: {n_models} models x {len(request.boards)} boards x {len(request.targets)} targets are "
             f"{n_points:,} points; ask for at most {MAX_POINTS:,}"
         )
-    if request.clock_mhz is not None and not 1 <= request.clock_mhz <= 1000:
-        raise QnnError(f"--clock-mhz {request.clock_mhz:g}: give a clock between 1 and 1000 MHz")
+    for board in request.boards:
+        clock_divisors(board, board.clock_mhz if request.clock_mhz is None else request.clock_mhz)
     if not 0 < request.time_limit_s <= 1e6:
         raise QnnError(f"--time-limit {request.time_limit_s:g}: give the solver more than 0 and at most 1e6 seconds")
     check_place(request.out)

@@ -77,9 +77,15 @@ def test_a_model_that_does_not_say_what_its_samples_are(refuse: Refuse, models: 
     ("options", "sentence"),
     [
         (("--output", "probabilities"), "--output probabilities: choose one of class, logits"),
-        (("--clock-mhz", "0"), "clock_mhz=0: give a clock between 1 and 1000 MHz"),
-        (("--clock-mhz", "nan"), "clock_mhz=nan: give a clock between 1 and 1000 MHz"),
-        (("--clock-mhz", "1e5"), "clock_mhz=100000: give a clock between 1 and 1000 MHz"),
+        (("--clock-mhz", "0"), "board pynq-z2: a clock of 0 MHz is outside 1 to 250 MHz; choose another --clock-mhz"),
+        (
+            ("--clock-mhz", "nan"),
+            "board pynq-z2: a clock of nan MHz is outside 1 to 250 MHz; choose another --clock-mhz",
+        ),
+        (
+            ("--clock-mhz", "1e5"),
+            "board pynq-z2: a clock of 100000 MHz is outside 1 to 250 MHz; choose another --clock-mhz",
+        ),
         (("--target-fps", "0"), "target_fps=0: give a rate above 0 frames a second"),
         (("--target-fps", "-5"), "target_fps=-5: give a rate above 0 frames a second"),
         (("--target-fps", "nan"), "target_fps=nan: give a rate above 0 frames a second"),

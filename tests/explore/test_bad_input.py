@@ -44,8 +44,14 @@ def model(tmp_path: Path) -> Path:
             ("--fps", "1:1000:6000", "--board", "pynq-z2", "--board", "pynq-z1"),
             "explore: 1 models x 2 boards x 6000 targets are 12,000 points; ask for at most 10,000",
         ),
-        (("--fps", "9", "--clock-mhz", "0"), "--clock-mhz 0: give a clock between 1 and 1000 MHz"),
-        (("--fps", "9", "--clock-mhz", "nan"), "--clock-mhz nan: give a clock between 1 and 1000 MHz"),
+        (
+            ("--fps", "9", "--clock-mhz", "0"),
+            "board pynq-z2: a clock of 0 MHz is outside 1 to 250 MHz; choose another --clock-mhz",
+        ),
+        (
+            ("--fps", "9", "--clock-mhz", "nan"),
+            "board pynq-z2: a clock of nan MHz is outside 1 to 250 MHz; choose another --clock-mhz",
+        ),
         (("--fps", "9", "--output", "both"), "--output both: choose one of class, logits"),
         (("--fps", "9", "--time-limit", "0"), "--time-limit 0: give the solver more than 0 and at most 1e6 seconds"),
         (

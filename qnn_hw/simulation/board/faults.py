@@ -21,9 +21,6 @@ KINDS = {
 }
 """Kind and what happens."""
 
-AT_DOWNLOAD = frozenset({"wrong_bitstream_hash", "wrong_part"})
-"""Kinds that happen at a download of the bitstream; the others at a transfer."""
-
 
 class Faults:
     """The faults still to come and those that happened.
