@@ -179,30 +179,36 @@ if __name__ == "__main__":
 
 
 def running(group: int) -> list[str]:
-    """Processes of a group that have not ended; /proc/PID/stat: pid (name) state parent group."""
+    """Command lines of a group's processes that still run code of ours; /proc/PID/stat: pid (name) state parent group.
+
+    A process that is ending has no command line any more. Python's resource tracker ends by design when it sees that
+    its parent has: a moment after it.
+    """
     found = []
     for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # ended meanwhile
-            name, _, rest = file.read_text().rpartition(") ")
-            state, _, of = rest.split()[:3]
-            found += [name] if int(of) == group and state != "Z" else []
+            of = file.read_text().rpartition(") ")[2].split()[2]
+            command = file.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode()
+            found += (
+                [command] if int(of) == group and command and "multiprocessing.resource_tracker" not in command else []
+            )
     return found
 
 
 def test_ctrl_c_ends_every_process_and_keeps_what_is_finished(tmp_path: Path) -> None:
-    script = tmp_path / "interrupted.py"
+    script, out, errors = tmp_path / "interrupted.py", tmp_path / "sweep", tmp_path / "errors.txt"
     script.write_text(INTERRUPTED)
-    out = tmp_path / "sweep"
-    done = subprocess.Popen(
-        [sys.executable, script, out],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C reaches the whole group, workers and solvers included
-    )
-    _, err = done.communicate()
-    assert (done.returncode, err.decode()) == (130, "qnn-hw: interrupted\n")
+    with errors.open("wb") as stderr:  # no pipe: reading one to its end would wait for whoever still holds it
+        done = subprocess.Popen(
+            [sys.executable, script, out],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,  # Ctrl-C reaches the whole group, workers and solvers included
+        )
+    done.wait()
     assert running(done.pid) == [], "processes outlive the sweep"
+    assert (done.returncode, errors.read_text()) == (130, "qnn-hw: interrupted\n")
     assert open_store(out).finished_keys()
     with lock(open_store(out)):
         pass
