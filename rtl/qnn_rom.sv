@@ -8,7 +8,8 @@
 // carries into the logic behind; a register would hide them from a tool that gives it a value before the first edge.
 //
 // RomStyle: Vivado's rom_style, "auto" | "block" | "distributed"
-// RamStyle: yosys' ram_style, "auto" | "block" | "registers"
+// RamStyle: yosys' ram_style, "auto" | "block" | "registers"; shown to yosys alone (YOSYS), for to Vivado "registers"
+//           asks for flip-flops. Where its read_slang is used, YOSYS has to be defined by hand.
 module qnn_rom #(
     parameter int unsigned Width    = 8,
     parameter int unsigned Depth    = 16,
@@ -26,7 +27,11 @@ module qnn_rom #(
     $error("qnn_rom: RomStyle and RamStyle must not be empty");
   end
 
-  (* rom_style = RomStyle, ram_style = RamStyle *)
+`ifdef YOSYS
+  (* ram_style = RamStyle *)
+`else
+  (* rom_style = RomStyle *)
+`endif
   logic [Width-1:0] memory[Depth];
 
 `ifdef SYNTHESIS

@@ -326,6 +326,7 @@ def _slang_arguments(job: SynthesisJob) -> str:
     lines = [
         "-j 1",  # the PyPI build has no threads
         f"--top {job.top}",
+        "-D YOSYS",  # as yosys' own read_verilog defines it
         "--ignore-assertions",
         # The cells are a library: a module of the same name in the sources wins.
         "--allow-lib-module-redef",
