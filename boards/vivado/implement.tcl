@@ -2,16 +2,27 @@
 # Synthesis, placing and routing, as the runs of the project: one process an IP, so that -jobs helps.
 
 proc qnn::synthesize {jobs} {
+    allow_large_arrays
     launch_runs synth_1 -jobs $jobs
     finish_run synth_1
     require_tables_read
+}
+
+# Synthesis takes no array of more than a million bits (Synth 8-4556) until told otherwise, and makes logic of none of
+# more than 65 536 (Synth 8-3391); a table of weights may be larger. 64 Mbit are more than any of the boards has. The
+# parameter is in no manual and may go one day: then only a build with such a table fails, with one of these messages.
+proc qnn::allow_large_arrays {} {
+    catch {
+        set_param synth.elaboration.rodinMoreOptions \
+            "rt::set_parameter var_size_limit 67108864; rt::set_parameter dissolveMemorySizeLimit 1048576"
+    }
 }
 
 # A table that was not found gives a network that computes with zeros. The project makes an error of that message; should
 # the process that synthesized an IP not know of it, its log does.
 proc qnn::require_tables_read {} {
     foreach run [get_runs] {
-        set missed [first_line [log_of $run] {(\[Synth 8-4445\].*)}]
+        set missed [first_line [log_of $run] {^(?:CRITICAL WARNING|ERROR): (\[Synth 8-4445\].*)}]
         if {$missed ne ""} { refuse "$run: $missed" }
     }
 }

@@ -33,8 +33,8 @@ proc qnn::package_ip {work} {
     return $root
 }
 
-# Copy RTL and tables into one folder; return the copies. The tables are read by $readmemh under a bare file name:
-# Vivado finds it among the memory files of the design, and beside the source that asks for it. One folder serves both.
+# Copy RTL and tables into one folder; return the copies. The tables are read by $readmemh under a bare file name, which
+# Vivado finds among the memory files of the IP; it keeps them apart from the RTL when it generates the IP.
 proc qnn::copy_sources {folder} {
     variable here
     file mkdir $folder
@@ -56,7 +56,9 @@ proc qnn::require_files {core} {
         set name [file join src [file tail $file]]
         if {[llength [ipx::get_files -quiet $name -of_objects $group]]} { continue }
         set added [ipx::add_file $name $group]
-        if {[file extension $name] eq ".sv"} { set_property type systemVerilogSource $added }
+        # By itself it takes a file it was handed for one of no type.
+        set_property type [dict get {.v verilogSource .sv systemVerilogSource .svh systemVerilogSource .mem mem} \
+            [file extension $name]] $added
     }
 }
 

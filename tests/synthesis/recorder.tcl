@@ -13,7 +13,7 @@
 namespace eval ::vivado {
     # Objects are printed by name, as in Vivado; this invisible sign in front tells them from plain text.
     variable MARK \u2063
-    variable session [dict create version 2024.1 left_out {} synthesis_group xilinx_anylanguagesynthesis wns 0.1 whs 0.05 argv {} parts {} boards {} mutations {} failing {} complaints {}]
+    variable session [dict create version 2024.1 left_out {} synthesis_group xilinx_anylanguagesynthesis wns 0.1 whs 0.05 argv {} parts {} boards {} stored {} mutations {} failing {} complaints {}]
     variable records {}
     variable options [dict create]
     variable arity [dict create]
@@ -30,6 +30,7 @@ namespace eval ::vivado {
     variable dirty 0           ;# the block design was changed since it was last saved
     variable generated 0
     variable opened {}
+    variable params [dict create]
     variable made {}           ;# files the tool wrote
     variable n_calls -1
 }
@@ -730,8 +731,15 @@ proc ::vivado::find_ports {cell} {
 }
 
 ::vivado::define save_project_as {-force} {1 2} { need_project }
-::vivado::define set_param {} {2 2} { return [lindex $pos 1] }
-::vivado::define get_param {} {1 1} { return {} }
+::vivado::define set_param {} {2 2} {
+    variable params
+    dict set params [lindex $pos 0] [lindex $pos 1]
+    return [lindex $pos 1]
+}
+::vivado::define get_param {} {1 1} {
+    variable params
+    return [expr {[dict exists $params [lindex $pos 0]] ? [dict get $params [lindex $pos 0]] : ""}]
+}
 ::vivado::define set_msg_config {-id= -string= -severity= -limit= -new_severity= -suppress -count} {0 0} {}
 ::vivado::define start_gui {} {0 0} { error "ERROR: there is no display" }
 ::vivado::define startgroup {} {0 0} {}
@@ -749,10 +757,25 @@ proc ::vivado::find_ports {cell} {
     return [objects $found]
 }
 
-::vivado::define get_board_parts {-regexp -nocase -latest_file_version -latest_hw_revision -filter= -of_objects=} {0 1} {
+# Boards of the Vivado Store lie in a folder of its own, which is looked into once it has been named.
+proc ::vivado::boards {} {
     variable session
+    variable params
+    set found [dict get $session boards]
+    if {[dict exists $params board.repoPaths] && "/store" in [dict get $params board.repoPaths]} {
+        lappend found {*}[dict get $session stored]
+    }
+    return $found
+}
+
+::vivado::define xhub::get_xstores {-regexp -nocase -filter=} {0 1} {
+    set_value xilinx_board_store LOCAL_ROOT_DIR /store
+    return [objects xilinx_board_store]
+}
+
+::vivado::define get_board_parts {-regexp -nocase -latest_file_version -latest_hw_revision -filter= -of_objects=} {0 1} {
     set found {}
-    foreach {board part} [dict get $session boards] {
+    foreach {board part} [boards] {
         if {![string match [lindex [concat $pos {*}] 0] $board]} { continue }
         if {[dict exists $opt -filter] &&
             ![passes [dict get $opt -filter] [dict create NAME $board PART_NAME $part]]} { continue }
@@ -824,11 +847,11 @@ proc ::vivado::set_one {target name value} {
                 }
             }
             BOARD_PART {
-                if {$value ne "" && ![dict exists [dict get $session boards] $value]} {
+                if {$value ne "" && ![dict exists [boards] $value]} {
                     error "ERROR: \[Board 49-71\] The board_part definition was not found for $value."
                 }
                 # The part follows the board, as it does in Vivado.
-                if {$value ne ""} { set_value $project PART [dict get $session boards $value] }
+                if {$value ne ""} { set_value $project PART [dict get [boards] $value] }
             }
             DIRECTORY - NAME { error "ERROR: \[Common 17-107\] Cannot change read-only property '$upper'." }
             IP_REPO_PATHS {
@@ -1669,6 +1692,11 @@ proc ::vivado::finish {name step} {
         set_value $name STATUS "Not started"
         return
     }
+    if {$name eq "synth_1" && [set refused [refused_array]] ne ""} {
+        make_file [file join $folder runme.log] "INFO: begun\n$refused"
+        set_value $name STATUS "synth_design ERROR"
+        return
+    }
     if {$name eq "synth_1"} {
         make_file [file join $folder $top.dcp] checkpoint
         set_value $name STATUS {synth_design Complete!}
@@ -1684,6 +1712,24 @@ proc ::vivado::finish {name step} {
     foreach {run line} [dict get $session complaints] {
         if {$run eq $name} { make_file [file join $folder runme.log] "INFO: begun\n$line\nINFO: ended" }
     }
+}
+
+# Return the error of the first table that is larger than what synthesis takes for one array, "" if there is none.
+proc ::vivado::refused_array {} {
+    variable cores
+    set limit 1000000
+    regexp {rt::set_parameter var_size_limit (\d+)} [do_get_param {} synth.elaboration.rodinMoreOptions] -> limit
+    dict for {- facts} $cores {
+        foreach path [dict get $facts files] {
+            if {[file extension $path] ne ".mem"} { continue }
+            set bits [expr {4 * [regexp -all {[0-9A-Fa-f]} [read_text $path]]}]
+            if {$bits > $limit} {
+                return "ERROR: \[Synth 8-4556\] size of variable 'memory' is too large to handle; the size of the\
+                    variable is $bits, the limit is $limit"
+            }
+        }
+    }
+    return ""
 }
 
 foreach name {wait_on_run wait_on_runs} {
@@ -1840,7 +1886,7 @@ proc exit {{status 0}} {
 }
 
 # key<TAB>value: version, wns, whs (may be empty), record, script, argument (repeated), part (repeated),
-# board NAME PART (repeated), failing RUN (repeated), drc SEVERITY (repeated), without COMMAND (repeated: one that this
+# board NAME PART (repeated), stored NAME PART (repeated: a board of the Vivado Store), failing RUN (repeated), drc SEVERITY (repeated), without COMMAND (repeated: one that this
 # release does not have), left_out GLOB (files that the packager does not take along), synthesis_group NAME, complaint RUN TEXT
 # (repeated: a line that the run's log has though it ends well), mutation KIND RE [TEXT].
 proc ::vivado::read_session {path} {
@@ -1853,6 +1899,7 @@ proc ::vivado::read_session {path} {
         switch -- $key {
             part { dict lappend session parts [lindex $words 1] }
             board { dict set session boards [lindex $words 1] [lindex $words 2] }
+            stored { dict set session stored [lindex $words 1] [lindex $words 2] }
             argument { dict lappend session argv [lindex $words 1] }
             without { rename ::[lindex $words 1] {} }
             complaint { dict lappend session complaints [lindex $words 1] [lindex $words 2] }

@@ -85,6 +85,8 @@ class Session:
     """Parts that are installed."""
     boards: tuple[tuple[str, str], ...] = ()
     """Board parts that are installed, and the part of each."""
+    stored: tuple[tuple[str, str], ...] = ()
+    """Board parts that the Vivado Store installed, and the part of each."""
     wns: float | None = 0.1
     """Worst setup slack in ns; None: no path has a constraint."""
     whs: float | None = 0.05
@@ -123,6 +125,7 @@ class Session:
             *(("without", command) for command in self.without),
             *(("part", part) for part in self.parts),
             *(("board", *board) for board in self.boards),
+            *(("stored", *board) for board in self.stored),
             *(("drc", severity) for severity in self.drc),
             *(("failing", run) for run in self.failing),
             *(("argument", word) for word in self.arguments),

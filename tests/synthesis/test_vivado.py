@@ -201,7 +201,7 @@ FAILURES = {
     "design-rules": ({"STAND_IN_DRC": "1"}, "2 severe design rule violations, the first is NSTD-1; reports/drc.rpt"),
     "no-board-files": (
         {"STAND_IN_NO_BOARD": "1"},
-        "the files of the board tul.com.tw:pynq-z2:part0:1.0 are not in this Vivado; get pynq-z2.zip, which ",
+        "the files of the board tul.com.tw:pynq-z2:part0:1.0 are not in this Vivado; install them by Tools > ",
     ),
     "synthesis": (
         {"STAND_IN_RUN_FAILS": "synth_1"},

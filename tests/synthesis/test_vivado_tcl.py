@@ -294,6 +294,9 @@ def check_sources(trial: Trial) -> Iterator[str]:
     loud = record.first("call", "set_msg_config", "-id", "Synth 8-4445", "-new_severity", "ERROR")
     if not record.last("call", "create_project") < loud < record.first("launched", "synth_1"):
         yield "a table that synthesis does not find is no error of the project: the network would compute with zeros"
+    large = record.first("call", "set_param", "synth.elaboration.rodinMoreOptions")
+    if not 0 <= large < record.first("launched", "synth_1"):
+        yield "synthesis takes no table of more than a million bits"
     cell = record.cells.get(f"/{trial.design.accelerator_cell}")
     if not cell or cell.vlnv != ACCELERATOR_VLNV:
         yield f"the accelerator is {cell.vlnv if cell else 'missing'}, ought to be {ACCELERATOR_VLNV}"
@@ -551,6 +554,41 @@ def test_any_of_the_board_parts_serves(trial: Callable[..., Trial], board: str) 
         assert done.recording.properties["qnn"]["BOARD_PART"] == name
 
 
+@pytest.mark.parametrize("where", ["boards", "stored"])
+@pytest.mark.parametrize(
+    ("board", "names"),
+    [
+        ("pynq-z2", ["tul.com.tw:pynq-z2:part0:1.0", "tulembedded.com:pynq-z2:part0:1.1"]),
+        ("ultra96-v2", ["avnet-tria:ultra96v2:part0:1.3", "Avnet-tria:Ultra96v2:part0:1.3"]),
+        ("kv260", ["xilinx.com:kv260_som:part0:2.1"]),
+    ],
+)
+def test_the_boards_files_are_found_wherever_they_are_from(
+    trial: Callable[..., Trial], where: str, board: str, names: list[str]
+) -> None:
+    part = load_board(board).part
+    for name in names:
+        others = ((f"example.com:{name.split(':')[1]}:part0:9.0", OTHER_PART),)
+        done = trial(board, **{"boards": others, where: (*others, (name, part))})
+        shutil.rmtree(done.folder)
+        assert done.recording.status == 0, done.recording.output
+        assert done.recording.properties["qnn"]["BOARD_PART"] == name
+
+
+def test_a_table_of_more_than_a_million_bits_is_taken(trial: Callable[..., Trial]) -> None:
+    done = trial()
+    rtl = done.folder / "rtl"
+    source = rtl.resolve()
+    rtl.unlink()
+    shutil.copytree(source, rtl)
+    table = next(path for path in sorted((rtl / "data").glob("*.mem")) if path.name != "graph_hash.mem")
+    table.write_text(f"{'0' * 64}\n" * 5000)
+    again = done.again()
+    assert again.status == 0, again.output
+    without = done.again(mutations=(Mutation("drop", "^set_param synth"),))
+    assert "synth_1: [Synth 8-4556] size of variable 'memory'" in without.output
+
+
 def test_jobs_are_passed_on(trial: Callable[..., Trial]) -> None:
     launched = trial(arguments=("7",)).recording.calls("launch_runs")
     assert [call[call.index("-jobs") + 1] for call in launched] == ["7"] * len(launched)
@@ -582,6 +620,10 @@ def test_files_travel_though_the_packager_leaves_them_out(
 ) -> None:
     done = trial(left_out=left_out, synthesis_group=group)
     assert complaints(done, timing=False) == {}, done.recording.output
+    kind = {".mem": "mem", ".sv": "systemVerilogSource"}[Path(left_out).suffix]
+    added = [Path(values[-1]).name for values in done.recording.calls("ipx::add_file")]
+    told = {Path(path).name for path, values in done.recording.properties.items() if values.get("TYPE") == kind}
+    assert told and len(added) == len(told), "a file without a type is none of the memory files of the IP"
 
 
 def test_pythons_own_interpreter_serves(trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -654,6 +696,12 @@ def test_it_refuses_and_leaves_no_pair(trial: Callable[..., Trial], name: str) -
     assert done.recording.status != 0, done.recording.output
     assert re.search(f"ERROR: .*{sentence}", done.recording.output), done.recording.output
     assert [path.name for path in _below(done.out)] == [], "a pair that must not be used was left"
+
+
+def test_the_name_of_the_message_alone_is_no_missing_table(trial: Callable[..., Trial]) -> None:
+    told = "set_msg_config  -id {[Synth 8-4445]}  -new_severity {ERROR} "
+    done = trial(complaints=(("synth_1", told),))
+    assert done.recording.status == 0, done.recording.output
 
 
 def test_a_pair_of_an_earlier_run_does_not_survive_a_failure(trial: Callable[..., Trial]) -> None:
@@ -863,6 +911,7 @@ DEFECTS: dict[str, Defect] = {
         r"graph_hash\.mem in the IP differs",
         other(r"(^file copy .*)/graph_hash\.mem (.*)$", r"\1/../qnn_top.sv \2/graph_hash.mem"),
     ),
+    "large-tables-not-taken": Defect("sources", "more than a million bits", drop("^set_param synth")),
     "missing-tables-passed-over": Defect("sources", "compute with zeros", drop("^set_msg_config")),
     # order
     "not-validated": Defect("order", "validate_bd_design: never", drop("^validate_bd_design")),

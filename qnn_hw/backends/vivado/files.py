@@ -40,7 +40,8 @@ _BY_HAND = "and put the board's folder into data/boards/board_files of the Vivad
 # Who offers the files, by the vendor in the board part.
 _HINTS = {
     "www.digilentinc.com": "get pynq-z1.zip, which the PYNQ documentation links (page PYNQ-Z1)",
-    "tul.com.tw": "get pynq-z2.zip, which the PYNQ documentation links (page PYNQ-Z2)",
+    "tul.com.tw": "install them by Tools > Vivado Store > Boards (TUL, pynq-z2), or get pynq-z2.zip, which the PYNQ "
+    "documentation links (page PYNQ-Z2)",
 }
 
 
