@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a vendor's tool: in a process group of its own, line by line, with a time limit and a log."""
+"""What the drivers of vendor tools share: the tool runs in a process group of its own, with a time limit and a log."""
 
 import os
 import re
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from qnn_hw.backends.folder import Build
 from qnn_hw.errors import QnnError
 
 BANNER_TIMEOUT_S = 120
@@ -110,3 +111,22 @@ def installed_release(words: Sequence[str]) -> str | None:
         return None
     found = re.search(r"\bv(20\d\d\.\d)(?!\d)", done.stdout + done.stderr)
     return found[1] if found else None
+
+
+def check_graph_hash(folder: Path, found: str | None, build: Build) -> None:
+    """Raise QnnError unless the graph hash found in a folder of scripts is that of the build's `qnn.json`."""
+    expected = build.manifest["graph_hash"]
+    if found != expected:
+        raise QnnError(
+            f"{folder}: stale, its graph hash is {found or 'missing'} and that of qnn.json {expected}; build again"
+        )
+
+
+def read_report(file: Path, advice: str) -> str:
+    """Return the text of a report the tool wrote; QnnError, ending in `advice`, where there is none to read."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise QnnError(f"{file}: missing; {advice}") from None
+    except OSError as error:
+        raise QnnError(f"{file}: cannot be read ({error.strerror}); {advice}") from None

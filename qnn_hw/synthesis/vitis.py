@@ -33,7 +33,7 @@ from qnn_hw.backends.hls.scripts import (
 )
 from qnn_hw.backends.instance import instance
 from qnn_hw.errors import QnnError
-from qnn_hw.synthesis.vendor_tool import first_error, follow, installed_release
+from qnn_hw.synthesis.vendor_tool import check_graph_hash, first_error, follow, installed_release
 from qnn_hw.synthesis.vitis_report import (
     CSynthesis,
     HlsModule,
@@ -152,12 +152,7 @@ def check_hls(build: Build) -> None:
     for name in (CONFIG_FILE, TCL_FILE, SOURCE, TESTBENCH, DATA, INCLUDE):
         if not (hls / name).exists():
             raise QnnError(f"{hls / name}: missing; build again")
-    found = graph_hash_of((hls / CONFIG_FILE).read_text(encoding="utf-8", errors="replace"))
-    expected = build.manifest["graph_hash"]
-    if found != expected:
-        raise QnnError(
-            f"{hls}: stale, its graph hash is {found or 'missing'} and that of qnn.json {expected}; build again"
-        )
+    check_graph_hash(hls, graph_hash_of((hls / CONFIG_FILE).read_text(encoding="utf-8", errors="replace")), build)
 
 
 def find_vitis(environment: Mapping[str, str] | None = None) -> Vitis:

@@ -20,8 +20,10 @@ from xml.etree import ElementTree
 
 from qnn_hw.analysis.resources.cells import Resources
 from qnn_hw.errors import QnnError
+from qnn_hw.synthesis.vendor_tool import read_report
 
 SOLUTIONS = ("solution1", "hls")
+_AGAIN = "run Vitis HLS again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def read_cosim(solution: Path, top: str) -> CoSimulation | None:
     file = solution / "sim" / "report" / f"{top}_cosim.rpt"
     if not file.is_file():
         return None
-    for line in _read(file).splitlines():
+    for line in read_report(file, _AGAIN).splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         # RTL, status, latency min avg max, interval min avg max[, total]; which RTL was not simulated has status NA.
         if len(cells) >= 8 and cells[0] == "Verilog" and cells[1] != "NA":
@@ -183,7 +185,7 @@ def _module(node: ElementTree.Element, name: str, file: Path) -> HlsModule:
 
 def _resources(node: ElementTree.Element | None, bram: str, file: Path) -> tuple[Resources, int]:
     if node is None:
-        raise QnnError(f"{file}: damaged (no resources in it); run Vitis HLS again")
+        raise QnnError(f"{file}: damaged (no resources in it); {_AGAIN}")
     counts = {key: _count(node, key, file) for key in ("LUT", "FF", bram, "DSP")}
     resources = Resources(lut=counts["LUT"], ff=counts["FF"], bram18=counts[bram], dsp=counts["DSP"])
     # Families without UltraRAM may leave the line out.
@@ -193,7 +195,7 @@ def _resources(node: ElementTree.Element | None, bram: str, file: Path) -> tuple
 def _count(node: ElementTree.Element, key: str, file: Path) -> int:
     text = _text(node, key)
     if not re.fullmatch(r"\d+", text):
-        raise QnnError(f"{file}: damaged ({key} is {text or 'missing'}); run Vitis HLS again")
+        raise QnnError(f"{file}: damaged ({key} is {text or 'missing'}); {_AGAIN}")
     return int(text)
 
 
@@ -213,15 +215,6 @@ def _text(node: ElementTree.Element, path: str) -> str:
 
 def _parse(file: Path) -> ElementTree.Element:
     try:
-        return ElementTree.fromstring(_read(file))
+        return ElementTree.fromstring(read_report(file, _AGAIN))
     except ElementTree.ParseError as error:
-        raise QnnError(f"{file}: damaged ({error}); run Vitis HLS again") from None
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        raise QnnError(f"{file}: missing; run Vitis HLS again") from None
-    except OSError as error:
-        raise QnnError(f"{file}: cannot be read ({error.strerror}); run Vitis HLS again") from None
+        raise QnnError(f"{file}: damaged ({error}); {_AGAIN}") from None

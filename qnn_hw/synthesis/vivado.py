@@ -24,7 +24,7 @@ from qnn_hw.backends.folder import Build, read_build
 from qnn_hw.backends.instance import instance
 from qnn_hw.backends.vivado import RELEASES, RESULTS, RUN, SETTINGS, WRAPPER, graph_hash_of, newer_than_images
 from qnn_hw.errors import QnnError
-from qnn_hw.synthesis.vendor_tool import first_error, follow, installed_release
+from qnn_hw.synthesis.vendor_tool import check_graph_hash, first_error, follow, installed_release
 from qnn_hw.synthesis.vivado_report import (
     Instance,
     Slacks,
@@ -115,12 +115,7 @@ def check_scripts(build: Build) -> None:
     for name in (RUN, SETTINGS, WRAPPER):
         if not (folder / name).is_file():
             raise QnnError(f"{folder / name}: missing; build again")
-    found = graph_hash_of((folder / SETTINGS).read_text(encoding="utf-8", errors="replace"))
-    expected = build.manifest["graph_hash"]
-    if found != expected:
-        raise QnnError(
-            f"{folder}: stale, its graph hash is {found or 'missing'} and that of qnn.json {expected}; build again"
-        )
+    check_graph_hash(folder, graph_hash_of((folder / SETTINGS).read_text(encoding="utf-8", errors="replace")), build)
 
 
 def find_vivado(scripts: Path, environment: Mapping[str, str] | None = None) -> Vivado:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from qnn_hw.analysis.resources.cells import Resources
 from qnn_hw.errors import QnnError
+from qnn_hw.synthesis.vendor_tool import read_report
 
 FACTS, UTILIZATION, TIMING = "result.txt", "utilization.rpt", "timing.rpt"
 _AGAIN = "run Vivado again"
@@ -66,7 +67,7 @@ def read_facts(folder: Path) -> dict[str, str]:
         QnnError: it is missing, or lacks a fact.
     """
     file = folder / FACTS
-    facts = dict(line.split(" ", 1) for line in _read(file).splitlines() if " " in line)
+    facts = dict(line.split(" ", 1) for line in read_report(file, _AGAIN).splitlines() if " " in line)
     for name in ("graph_hash", "stem", "release", "part", "clock_mhz", "wns_ns", "whs_ns", "path_from", "path_to"):
         if name not in facts:
             raise QnnError(f"{file}: damaged ({name} is missing); {_AGAIN}")
@@ -83,7 +84,7 @@ def read_utilization(folder: Path) -> tuple[Instance, ...]:
         QnnError: the report is missing or damaged, or is not of a routed design.
     """
     file = folder / UTILIZATION
-    lines = _read(file).splitlines()
+    lines = read_report(file, _AGAIN).splitlines()
     require_routed(lines, file)
     rows = list(_rows(lines))
     header = next((cells for _, cells in rows if cells[:2] == ["Instance", "Module"]), None)
@@ -109,7 +110,7 @@ def read_timing(folder: Path) -> Slacks:
         QnnError: the report is missing or damaged, or is not of a routed design.
     """
     file = folder / TIMING
-    lines = _read(file).splitlines()
+    lines = read_report(file, _AGAIN).splitlines()
     require_routed(lines, file)
     numbers = _line_under(lines, ["WNS(ns)", "TNS(ns)"], file)
     if len(numbers) < 12:
@@ -124,7 +125,7 @@ def read_timing(folder: Path) -> Slacks:
 
 def release_of(folder: Path) -> str | None:
     """Return the release that wrote the timing report, None if it does not say."""
-    found = re.search(r"Tool Version\s*:\s*Vivado v\.(20\d\d\.\d)", _read(folder / TIMING))
+    found = re.search(r"Tool Version\s*:\s*Vivado v\.(20\d\d\.\d)", read_report(folder / TIMING, _AGAIN))
     return found[1] if found else None
 
 
@@ -205,12 +206,3 @@ def _periods(lines: Sequence[str]) -> Iterator[float]:
 
 def _number(text: str) -> float | None:
     return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else None
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        raise QnnError(f"{file}: missing; {_AGAIN}") from None
-    except OSError as error:
-        raise QnnError(f"{file}: cannot be read ({error.strerror}); {_AGAIN}") from None

@@ -7,7 +7,6 @@ There is no Vitis here: tests/synthesis/vitis_stand_in.py says what stands in fo
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,12 @@ import pytest
 from qnn_hw.backends.folder import read_build
 from qnn_hw.backends.hls.scripts import STEPS_VARIABLE
 from qnn_hw.backends.instance import instance
-from qnn_hw.boards import load_board
-from qnn_hw.compiler import assemble
 from qnn_hw.errors import QnnError
 from qnn_hw.synthesis.vendor_tool import first_error
 from qnn_hw.synthesis.vitis import COMMANDS, LABEL, RELEASES, find_vitis, synthesize_with_vitis
 from tests.cli.session import run
-from tests.random_nets import Conv, Net, build
 from tests.synthesis import vitis_stand_in as stand_in
-from tests.synthesis.interrupted import interrupt
+from tests.synthesis.tool_run import call, interrupt, left_over
 
 pytestmark = pytest.mark.skipif(stand_in.tcl() is None, reason="no Tcl interpreter: neither tclsh nor tkinter")
 
@@ -32,20 +28,6 @@ def stages(folder: Path) -> list[str]:
     """Names of the operators that are functions of the HLS code."""
     graph = read_build(folder).graph
     return [op.name for op in graph.ops if instance(op, graph).module and op.keyword != "fifo"]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build; no test changes it."""
-    network = build(Net((4, 4, 1), convs=(Conv(4),), dense=(8,), classes=4), seed=1)
-    accelerator = assemble(network, load_board("pynq-z2"), target_fps=100_000)
-    return accelerator.write(tmp_path_factory.mktemp("builds") / "net")
-
-
-@pytest.fixture
-def folder(built: Path, tmp_path: Path) -> Path:
-    """A copy of it, in a place whose name holds a space."""
-    return shutil.copytree(built, tmp_path / "a build")
 
 
 @pytest.fixture
@@ -82,19 +64,15 @@ def tool(tmp_path: Path, calls: Path, monkeypatch: pytest.MonkeyPatch, folder: P
     return path
 
 
-def left_over(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
-
-
 def test_the_tool_runs_the_script_in_a_copy_and_its_project_is_kept(folder: Path, tool: Path, calls: Path) -> None:
     said: list[str] = []
     report = synthesize_with_vitis(folder, steps=("csim", "cosim", "syn"), progress=said.append)
 
-    call = stand_in.call(calls)
-    assert call["arguments"] == ["--mode", "hls", "--tcl", "run.tcl"], "vitis-run takes no arguments for the script"
-    assert Path(str(call["folder"])).parent.parent == folder and Path(str(call["folder"])).name == "hls"
-    assert {"qnn_core.cpp", "testbench.cpp", "data", "include", "run.tcl"} <= set(call["files"])  # type: ignore[call-overload]
-    assert call["environment"][STEPS_VARIABLE] == "csim cosim syn"  # type: ignore[index]
+    called = call(calls)
+    assert called["arguments"] == ["--mode", "hls", "--tcl", "run.tcl"], "vitis-run takes no arguments for the script"
+    assert Path(called["folder"]).parent.parent == folder and Path(called["folder"]).name == "hls"
+    assert {"qnn_core.cpp", "testbench.cpp", "data", "include", "run.tcl"} <= set(called["files"])
+    assert called["environment"][STEPS_VARIABLE] == "csim cosim syn"
     assert said == [f"Vitis HLS 2023.2: {step}" for step in ("csim", "csynth", "cosim", "export")]
     assert (folder / "hls" / "vitis" / "solution1" / "syn" / "report" / "csynth.xml").is_file()
     assert (folder / "hls" / "vitis.log").read_text().splitlines()[-1] == "qnn-hw: finished csim cosim syn"

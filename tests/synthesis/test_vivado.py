@@ -20,15 +20,13 @@ from qnn_hw.backends.folder import read_build
 from qnn_hw.backends.instance import instance
 from qnn_hw.backends.vivado import RELEASES, newer_than_images, vivado_files
 from qnn_hw.boards import board_toml, list_boards, load_board
-from qnn_hw.compiler import assemble
 from qnn_hw.errors import QnnError
 from qnn_hw.results import load_results
 from qnn_hw.synthesis.vivado import COLUMNS, LABEL, find_vivado, synthesize_with_vivado, table_of
 from qnn_hw.synthesis.yosys import find_yosys
 from tests.cli.session import run
-from tests.random_nets import Conv, Net, build
 from tests.synthesis import vivado_stand_in as stand_in
-from tests.synthesis.interrupted import interrupt
+from tests.synthesis.tool_run import call, interrupt, left_over
 
 pytestmark = pytest.mark.skipif(shutil.which("tclsh") is None, reason="no tclsh (Debian: tcl)")
 
@@ -43,20 +41,6 @@ def operators(folder: Path) -> list[str]:
 
 def sources(folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in (folder / "rtl").rglob("*") if path.is_file()]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build; no test changes it."""
-    network = build(Net((4, 4, 1), convs=(Conv(4),), dense=(8,), classes=4), seed=1)
-    accelerator = assemble(network, load_board("pynq-z2"), target_fps=100_000)
-    return accelerator.write(tmp_path_factory.mktemp("builds") / "net")
-
-
-@pytest.fixture
-def folder(built: Path, tmp_path: Path) -> Path:
-    """A copy of it, in a place whose name holds a space."""
-    return shutil.copytree(built, tmp_path / "a build")
 
 
 @pytest.fixture
@@ -79,10 +63,6 @@ def tool(tmp_path: Path, calls: Path, monkeypatch: pytest.MonkeyPatch, folder: P
     return path
 
 
-def left_over(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
-
-
 def installed(folder: Path) -> list[str]:
     board = folder / "board"
     return sorted(path.name for path in board.iterdir() if path.suffix in (".bit", ".hwh") or "impl" in path.name)
@@ -92,13 +72,13 @@ def test_a_run_installs_the_pair_and_reports_every_layer(folder: Path, tool: Pat
     said: list[str] = []
     report = synthesize_with_vivado(folder, jobs=3, progress=said.append)
 
-    call = stand_in.call(calls)
-    assert call["arguments"] == [
+    called = call(calls)
+    assert called["arguments"] == [
         *("-mode", "batch", "-notrace", "-nojournal", "-nolog", "-source", "run.tcl", "-tclargs", "3")
     ]
-    assert Path(str(call["folder"])).parent.parent == folder, "Vivado works in a copy inside the build"
-    assert {"run.tcl", "settings.tcl", "qnn_ip.v"} <= set(call["files"])  # type: ignore[call-overload]
-    assert call["beside"] == ["rtl", "vivado"]
+    assert Path(called["folder"]).parent.parent == folder, "Vivado works in a copy inside the build"
+    assert {"run.tcl", "settings.tcl", "qnn_ip.v"} <= set(called["files"])
+    assert called["beside"] == ["rtl", "vivado"]
     assert said == [
         f"Vivado 2024.1: {step}"
         for step in (
@@ -586,7 +566,7 @@ def test_the_command_prints_a_table_and_keeps_the_report(folder: Path, tool: Pat
     (line,) = [line.split() for line in outcome.out.splitlines() if line.startswith("whole accelerator")]
     assert line == ["whole", "accelerator", "5,000", "6,000", "3.5", "5"]
     assert "timing met at 100 MHz, asked for 100 MHz: WNS 0.512 ns" in outcome.out
-    assert stand_in.call(calls)["arguments"][-1] == "3"  # type: ignore[index]
+    assert call(calls)["arguments"][-1] == "3"
     result = load_results(folder)["synthesis-vivado"]
     assert result.current and result.facts["top"]["lut"] == 5000
     assert json.loads(run("synth", folder, "--tool", "vivado", "--json").out)["slack"]["wns_ns"] == 0.512

@@ -10,7 +10,6 @@
   no file of a later release was at hand.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -111,12 +110,6 @@ def install(folder: Path, command: str, version: str) -> Path:
     path.write_text(_PROGRAM.format(python=sys.executable, root=root, banner=banner))
     path.chmod(0o755)
     return path
-
-
-def call(path: Path) -> dict[str, object]:
-    """What the stand-in wrote down of its last call."""
-    content: dict[str, object] = json.loads(path.read_text())
-    return content
 
 
 def figures(lut: int, ff: int, bram: int = 0, dsp: int = 0) -> str:

@@ -10,7 +10,6 @@
   file of a release after 2022 was at hand.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -76,12 +75,6 @@ def by_hand(scripts: Path, reports: Path, **environment: str) -> subprocess.Comp
         text=True,
         check=False,
     )
-
-
-def call(path: Path) -> dict[str, object]:
-    """What the stand-in wrote down of its last call."""
-    content: dict[str, object] = json.loads(path.read_text())
-    return content
 
 
 def head(title: str, command: str, *, version: str = "2024.1", state: str = "Routed") -> str:

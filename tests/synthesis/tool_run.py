@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C while a vendor's tool runs."""
+"""Of a run of a vendor's tool: how it was called, Ctrl-C while it runs, and what it leaves behind."""
 
+import json
 import signal
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+
+def call(path: Path) -> dict[str, Any]:
+    """What the stand-in wrote down of its last call."""
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
 
 
 def interrupt(action: Callable[[], object], pid_file: Path) -> None:
@@ -36,3 +44,8 @@ def _running(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+def left_over(folder: Path) -> list[str]:
+    """Hidden entries of a folder: what a run that has ended should have removed."""
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
