@@ -263,84 +263,40 @@ module qnn_window #(
     end
   end
 
-  // Whether the current pixel lies outside the map. Row and column count in the padded map.
+  // Whether the current pixel lies outside the map
   logic outside_rows;
   logic outside_columns;
   assign padding = outside_rows || outside_columns;
 
-  if (PadTop + PadBottom > 0) begin : g_pad_rows
-    localparam int unsigned RowWidth = $clog2(PaddedHeight + StrideHeight + 1);
-    logic [RowWidth-1:0] row;
-    logic [RowWidth-1:0] window_row;
-    logic                above;
-    logic                below;
+  qnn_window_edge #(
+      .Size  (MapHeight),
+      .Before(PadTop),
+      .After (PadBottom),
+      .Stride(StrideHeight)
+  ) rows (
+      .aclk   (aclk),
+      .aresetn(aresetn),
+      .clear  (frame_done),
+      .advance(line_done),
+      .rewind (window_done),
+      .step   (kernel_line_done),
+      .outside(outside_rows)
+  );
 
-    always_ff @(posedge aclk) begin : rows
-      if (!aresetn || frame_done) begin
-        row        <= '0;
-        window_row <= '0;
-      end else if (line_done) begin
-        row        <= window_row + RowWidth'(StrideHeight);
-        window_row <= window_row + RowWidth'(StrideHeight);
-      end else if (window_done) begin
-        row <= window_row;
-      end else if (kernel_line_done) begin
-        row <= row + 1'b1;
-      end
-    end
-
-    if (PadTop > 0) begin : g_top
-      assign above = row < RowWidth'(PadTop);
-    end else begin : g_no_top
-      assign above = 1'b0;
-    end
-    if (PadBottom > 0) begin : g_bottom
-      assign below = row >= RowWidth'(PadTop + MapHeight);
-    end else begin : g_no_bottom
-      assign below = 1'b0;
-    end
-    assign outside_rows = above || below;
-  end else begin : g_no_pad_rows
-    logic unused;
-    assign unused       = frame_done;
-    assign outside_rows = 1'b0;
-  end
-
-  if (PadLeft + PadRight > 0) begin : g_pad_columns
-    localparam int unsigned ColumnWidth = $clog2(PaddedWidth + StrideWidth + 1);
-    logic [ColumnWidth-1:0] column;
-    logic [ColumnWidth-1:0] window_column;
-    logic                   left;
-    logic                   right;
-
-    always_ff @(posedge aclk) begin : columns
-      if (!aresetn || line_done) begin
-        column        <= '0;
-        window_column <= '0;
-      end else if (window_done) begin
-        column        <= window_column + ColumnWidth'(StrideWidth);
-        window_column <= window_column + ColumnWidth'(StrideWidth);
-      end else if (kernel_line_done) begin
-        column <= window_column;
-      end else if (pixel_done) begin
-        column <= column + 1'b1;
-      end
-    end
-
-    if (PadLeft > 0) begin : g_left
-      assign left = column < ColumnWidth'(PadLeft);
-    end else begin : g_no_left
-      assign left = 1'b0;
-    end
-    if (PadRight > 0) begin : g_right
-      assign right = column >= ColumnWidth'(PadLeft + MapWidth);
-    end else begin : g_no_right
-      assign right = 1'b0;
-    end
-    assign outside_columns = left || right;
-  end else begin : g_no_pad_columns
-    assign outside_columns = 1'b0;
-  end
+  qnn_window_edge #(
+      .Size  (MapWidth),
+      .Before(PadLeft),
+      .After (PadRight),
+      .Stride(StrideWidth)
+  ) columns (
+      .aclk   (aclk),
+      .aresetn(aresetn),
+      .clear  (line_done),
+      .advance(window_done),
+      .rewind (kernel_line_done),
+      .step   (pixel_done),
+      .outside(outside_columns)
+  );
 
   // A word is read only after the cycle that wrote it, and the word under the write port lies before the window: the
   // two ports never meet at an address whose content matters.
