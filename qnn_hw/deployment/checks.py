@@ -124,8 +124,8 @@ def check_pynq(board: Board, where: str, version: str) -> None:
     known = " or ".join(board.pynq_versions)
     if not version:
         raise QnnError(
-            f"{where}: its python3 has no pynq; write the PYNQ image {board.pynq_versions[-1]} to the SD card (nothing "
-            "is installed on a board by a deployment)"
+            f"{where}: its python3 has no pynq; set the board up with PYNQ {board.pynq_versions[-1]}, as docs/deploy.md"
+            " says (nothing is installed on a board by a deployment)"
         )
     if takes_pynq(board, version):
         return

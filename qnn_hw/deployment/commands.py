@@ -136,7 +136,9 @@ class Commands:
         terminal = ("-t",) if asks else ("-o", "BatchMode=yes", "-T")
         remote = (
             *("flock", "-n", "-E", str(BUSY), f"{ON_TARGET}/.lock", *as_root),
-            *("timeout", "-k", "5", str(self.run_timeout_s), "bash", f"{self.folder}/{RUN_SCRIPT}", "validate"),
+            # In the foreground: Ctrl-C in the board's terminal reaches the driver, which resets the hardware.
+            *("timeout", "--foreground", "-k", "5", str(self.run_timeout_s)),
+            *("bash", f"{self.folder}/{RUN_SCRIPT}", "validate"),
             *("--json", f"{ON_TARGET}/.result-{self.token}.json"),
             *(("--timeout", "60") if is_simulated else ()),
         )
@@ -147,6 +149,10 @@ class Commands:
     def fetch(self) -> Command:
         """Fetch the result of the run."""
         return self._remote("fetch the result", "fetch.sh", self.token)
+
+    def stop(self, as_root: Sequence[str]) -> Command:
+        """End the run and wait until the driver has reset the hardware; without a terminal nothing else ends it."""
+        return self._remote("end the run", "stop.sh", self.token, *as_root)
 
     def remove(self) -> Command:
         """Remove an incomplete copy."""

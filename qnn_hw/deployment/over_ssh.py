@@ -32,7 +32,10 @@ RUN_TIMEOUT_S = 600
 _SPACE = re.compile(r"\s\d+\s+-?\d+\s+(\d+)\s+\d+%\s")  # blocks, used, AVAILABLE, share
 _FULL = re.compile(r"no space left|quota", re.IGNORECASE)
 _FULL_BYTES = 1 << 20
-_TIMED_OUT = (124, 137)  # of `timeout`: ended by TERM, ended by KILL
+_NOISE = re.compile(r"received message too long|protocol error", re.IGNORECASE)  # scp read what a shell printed
+_TIMED_OUT = 124  # of `timeout`
+_KILLED = 137  # by `timeout`, after the signal to end was ignored, or by the kernel, for want of memory
+_INTERRUPTED = 130
 _NOT_EQUAL = 2  # of the driver
 
 
@@ -208,7 +211,7 @@ class _Deployment:
         check_kind(self.payload, self._where, found.is_simulated)
         check_board(self.payload.board, self._where, found.board)
         if not found.python:
-            raise QnnError(f"{self._where}: it has no python3; write a PYNQ image to its SD card")
+            raise QnnError(f"{self._where}: it has no python3; set the board up with PYNQ, as docs/deploy.md says")
         check_pynq(self.payload.board, self._where, found.pynq)
         if run and found.root == "no":
             raise QnnError(f"{self._where}: running needs root, and it has no sudo; deploy with --user root")
@@ -262,7 +265,10 @@ class _Deployment:
                     f"{self._where}: its disk became full during the copy ({self.payload.n_bytes / 1e6:.1f} MB); "
                     f"{untouched} with more space there"
                 )
-            raise QnnError(f"{self._where}: the copy failed ({ssh.first_line(outcome.errors)}); {untouched}")
+            said = ssh.first_line(outcome.errors)
+            if _NOISE.search(outcome.errors):
+                said += ": its shell prints something at every log-in; keep its ~/.bashrc silent where no terminal is"
+            raise QnnError(f"{self._where}: the copy failed ({said}); {untouched}")
         self.progress("compare the sums")
         if not self._holds(self.commands.incoming):
             raise QnnError(f"{self._where}: the copy arrived with other sums than it was sent with; {untouched}")
@@ -282,27 +288,36 @@ class _Deployment:
         command = self.commands.run(as_root, asks, found.is_simulated)
         try:
             outcome = ssh.execute(command, is_shown=asks)
-        except ssh.TimedOut:
-            self._remove()
-            raise ssh.silent(self.commands.target, f"the run did not end within {command.timeout_s:.0f} s") from None
+        except BaseException as end:  # Ctrl-C and SIGTERM too: they end ssh here, not the driver there
+            self._stop(() if found.root == "yes" else ("sudo", "-n"))
+            if isinstance(end, ssh.TimedOut):
+                sentence = f"the run did not end within {command.timeout_s:.0f} s"
+                raise ssh.silent(self.commands.target, sentence) from None
+            raise
         if outcome.status == BUSY:
             raise self._busy()
+        if asks and outcome.status == _INTERRUPTED:
+            raise KeyboardInterrupt  # typed into the terminal of the board, which this one is during the run
         if outcome.status == ssh.CONNECTION_FAILED and not self._is_connected():
             raise QnnError(
                 f"{self._where}: the connection was cut during the run; the files are in place, run it again"
             )
         answers = self._answers(self.commands.fetch())
-        if outcome.status in _TIMED_OUT:
-            raise QnnError(
-                f"{self._where}: the driver did not end within {RUN_TIMEOUT_S} s and was ended; reset the board"
-            )
+        late = f"did not end within {RUN_TIMEOUT_S} s"
+        if outcome.status == _TIMED_OUT:
+            raise QnnError(f"{self._where}: the driver {late} and was ended; reset the board")
         result = _result(answers.get("result", [""])[0])
         error = result.get("error") if result else None
         if isinstance(error, dict):
             raise QnnError(f"{self._where}: the driver stopped: {error.get('message')}")
+        if outcome.status == _KILLED:
+            raise QnnError(
+                f"{self._where}: the driver was killed: it {late}, or the memory there ran out; reset the board"
+            )
         if not result or outcome.status not in (0, _NOT_EQUAL):
-            said = ssh.last_line(outcome.errors) or "it left no result"
-            raise QnnError(f"{self._where}: the driver failed with exit status {outcome.status}: {said}")
+            said = ssh.last_line(outcome.errors) or ("see above" if asks else "it left no result")
+            who = "sudo" if said.startswith("sudo:") else "the driver or sudo" if asks else "the driver"
+            raise QnnError(f"{self._where}: {who} failed with exit status {outcome.status}: {said}")
         if result.get("graph_hash") != self.payload.graph_hash:
             raise QnnError(
                 f"{self._where}: what ran has the graph hash {result.get('graph_hash')}, the build's is "
@@ -335,6 +350,13 @@ class _Deployment:
         with suppress(ssh.TimedOut):
             return ssh.execute(self.commands.check()).status == 0
         return False
+
+    def _stop(self, as_root: Sequence[str]) -> None:
+        """End the run on the board; where a person types there, the terminal that goes ends it."""
+        with suppress(ssh.TimedOut):
+            if self._is_connected():
+                ssh.execute(self.commands.stop(as_root))
+                ssh.execute(self.commands.remove())
 
     def _remove(self) -> None:
         """Remove this deployment's own leavings; where the connection has gone, the next one does."""

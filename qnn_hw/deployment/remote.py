@@ -40,6 +40,8 @@ _TRIED_UPSTREAM = frozenset({"zcu104", "aup-zu3"})
 _FIRST = (3, 1)
 _PROBE = Path(__file__).with_name("remote_probe.py")
 _WITH_STATE = "pl_server"
+_LAST_S = 5.0
+"""Seconds for a program that is told to end."""
 # How a gRPC error prints itself, its innards included, on one line.
 _RPC_ERROR = re.compile(r"<\S+ of RPC that terminated with: status = StatusCode\.(\w+) details = \"(.*?)\" debug_.*?>")
 _NOT_PASSED_ON = ("PYTHONPATH", "PYTHONHOME", "QNN_HW_SIMULATED_BOARD", "PYNQ_REMOTE_DEVICES")
@@ -144,7 +146,10 @@ def _check_host(host: str) -> None:
 def _pynq_version(board: Board, wanted: str | None) -> str:
     """Return the version of pynq for this side: `wanted`, or the newest of those the board takes."""
     if board.family != "zynq-ultrascale+":
-        raise QnnError(f"{board.title}: PYNQ.remote has no image for {board.family}; deploy over ssh, without --remote")
+        raise QnnError(
+            f"{board.title}: PYNQ.remote was tried by its authors on Zynq UltraScale+ alone; deploy over ssh, without "
+            "--remote"
+        )
     versions = [version for version in VERSIONS if takes_pynq(board, version) and _number(version) >= _FIRST]
     if not versions:
         raise QnnError(
@@ -249,19 +254,30 @@ def _run(
     words: Sequence[str], environment: Mapping[str, str], limit_s: float, folder: str | None = None
 ) -> subprocess.CompletedProcess[str] | None:
     """Run a program to its end and return what it said; None where it was stopped after `limit_s`."""
-    try:
-        return subprocess.run(
-            words,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=limit_s,
-        )
-    except subprocess.TimeoutExpired:
-        return None
+    with subprocess.Popen(
+        words,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=limit_s)
+        except BaseException as end:  # Ctrl-C and SIGTERM too
+            # Not killed at once: the driver resets the hardware first, else a DMA goes on writing into memory there.
+            process.terminate()
+            try:
+                process.communicate(timeout=_LAST_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if isinstance(end, subprocess.TimeoutExpired):
+                return None
+            raise
+        return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
 
 def _package_of_its_own(python: Path, folder: Path) -> Path:

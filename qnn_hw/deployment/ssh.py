@@ -4,9 +4,10 @@
 One log-in serves all: the first ssh stays in the background and the others go through its socket (ControlMaster).
 """
 
-import getpass
 import os
+import pwd
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -47,8 +48,10 @@ class Outcome:
         """Return what a script answered: key -> values, in the order they came."""
         found: dict[str, list[str]] = {}
         for line in self.output.splitlines():
-            key, equals, value = line.removeprefix(_ANSWER).partition("=")
-            if line.startswith(_ANSWER) and equals:
+            # Not at the start of the line alone: the log-in's own chatter need not end with a line.
+            _, answer, rest = line.partition(_ANSWER)
+            key, equals, value = rest.partition("=")
+            if answer and equals:
                 found.setdefault(key, []).append(value)
         return found
 
@@ -83,8 +86,9 @@ def with_user(target: Target) -> Target:
     if outcome.status:
         raise refused(target, outcome.errors)
     found = re.search(r"^user (.+)$", outcome.output, re.MULTILINE)
-    # Without a word in the configuration ssh takes the name of the account here, which no board has.
-    named = found[1] if found and found[1] != getpass.getuser() else IMAGE_USER
+    # Without a word in the configuration ssh takes the name of the account here, which no board has. As ssh does it:
+    # by the number of the account; the variables that getpass reads survive `su` and name somebody else.
+    named = found[1] if found and found[1] != pwd.getpwuid(os.getuid()).pw_name else IMAGE_USER
     return replace(target, user=named)
 
 
@@ -92,7 +96,9 @@ def with_user(target: Target) -> Target:
 def private_folder() -> Iterator[Path]:
     """Give a folder that only this account can enter, short enough to hold a socket; removed afterwards."""
     place = tempfile.gettempdir()
-    parent = place if len(os.fsencode(place)) <= _LONGEST_FOLDER - 20 else "/tmp"
+    # ssh splits the path of a socket at spaces and expands `${...}` in it.
+    is_plain = re.fullmatch(r"[\w./+-]+", place) and len(os.fsencode(place)) <= _LONGEST_FOLDER - 20
+    parent = place if is_plain else "/tmp"
     with tempfile.TemporaryDirectory(prefix="qnn-ssh-", dir=parent, ignore_cleanup_errors=True) as name:
         yield Path(name)
 
@@ -168,10 +174,24 @@ def refused(target: Target, errors: str) -> QnnError:
         errors: what ssh wrote on its standard error.
     """
     where = target.title
+    config = () if target.config is None else ("-F", str(target.config))
+    words = {
+        "where": where,
+        "host": target.host,
+        "log_in": shlex.join(("ssh", *config, where)),
+        "forget": shlex.join(_forget(target, errors)),
+    }
     for pattern, sentence in _REASONS:
         if pattern.search(errors):
-            return QnnError(sentence.format(where=where, host=target.host))
+            return QnnError(sentence.format_map(words))
     return QnnError(f"{where}: ssh failed: {last_line(errors) or 'without a word'}")
+
+
+def _forget(target: Target, errors: str) -> tuple[str, ...]:
+    """Return the command that forgets a host key: of the name and file that ssh says, seldom that of an alias."""
+    name = re.search(r"host key for (\S+) has changed", errors, re.IGNORECASE)
+    file = re.search(r"^offending .* key in (.+):\d+\s*$", errors, re.IGNORECASE | re.MULTILINE)
+    return ("ssh-keygen", *(("-f", file[1]) if file else ()), "-R", name[1] if name else target.host)
 
 
 def silent(target: Target, what: str) -> QnnError:
@@ -199,11 +219,11 @@ _REASONS: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (
             r"host identification has changed|host key .* has changed|offending .* key in",
             "{where}: its host key is not the one known for it, so nothing was sent; if its SD card was written anew, "
-            "forget the old key with `ssh-keygen -R {host}`, else somebody else answers under this name",
+            "forget the old key with `{forget}`, else somebody else answers under this name",
         ),
         (
             r"host key verification failed|no .* host key is known",
-            "{where}: its host key is not known yet; run `ssh {where}` once, compare the fingerprint and accept it",
+            "{where}: its host key is not known yet; run `{log_in}` once, compare the fingerprint and accept it",
         ),
         (
             r"permission denied|too many authentication failures|no more authentication methods",

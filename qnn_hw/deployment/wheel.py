@@ -119,16 +119,18 @@ def _readme(facts: Mapping[str, Any], name: str, module: str, version: str) -> s
 {facts["name"]} as a PYNQ overlay for {facts["board_title"]} ({facts["part"]}), graph hash {facts["graph_hash"]}.
 Runs on PYNQ {", ".join(facts["pynq_versions"])}.
 
-On the board, as root in the PYNQ environment (`sudo -s`, then `source /etc/profile.d/pynq_venv.sh`):
+With the wheel in the home folder of `xilinx`, on the board, in a root shell that logged in (`sudo -i`): it has the
+image's whole environment, without which pynq finds no device.
 
-    pip install --no-deps --no-index {module}-{version}-py3-none-any.whl
-    pynq get-notebooks {module}
+    pip install --no-deps --no-index --force-reinstall ~xilinx/{module}-{version}-py3-none-any.whl
+    pynq get-notebooks --force --path ~xilinx/jupyter_notebooks {module}
 
 The wheel requires nothing, so nothing else on the board changes: NumPy and pynq are those of the image. `--no-deps`
-says so to pip, `--no-index` keeps it off the network. `pip uninstall {name}` takes it away again.
+says so to pip, `--no-index` keeps it off the network, `--force-reinstall` lets a new implementation of the same
+network, whose version is the same, take the place of the old one. `pip uninstall {name}` takes it away again.
 
-`pynq get-notebooks` copies the notebook, with bitstream, driver and golden vectors, to `pynq-notebooks/{module}` below
-the current folder: open it there in Jupyter. In a program of your own:
+`pynq get-notebooks` copies the notebook, with bitstream, driver and golden vectors, to the folder `{module}` of
+Jupyter; with `--force` over an older copy there, too. In a program of your own, run by root in the same environment:
 
     from {module}.qnn_driver import Accelerator
 

@@ -11,6 +11,7 @@ import fcntl
 import os
 import pty
 import shutil
+import signal
 import socket
 import stat
 import termios
@@ -61,6 +62,8 @@ class Board:
     log_ins: int = 0
     n_bytes: int = 0
     """Bytes of files that came."""
+    children: list[int] = field(default_factory=list)
+    """Processes of commands that have not ended; as with OpenSSH, a connection that goes does not end them."""
 
     @property
     def folder(self) -> Path:
@@ -119,6 +122,9 @@ def board_server(place: Path, python: Path, board: str, variables: Mapping[str, 
         try:
             yield served
         finally:
+            for child in served.children:
+                with suppress(ProcessLookupError):
+                    os.killpg(child, signal.SIGKILL)
             asyncio.run_coroutine_threadsafe(_stop(server), loop).result(30)
 
 
@@ -194,10 +200,13 @@ async def _listen(board: Board, host_key: asyncssh.SSHKey, user_key: asyncssh.SS
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )
+        board.children.append(child.pid)
         feeding = asyncio.create_task(_pump(process.stdin, child.stdin))
         await asyncio.gather(_pump(child.stdout, process.stdout), _pump(child.stderr, process.stderr))
         status = await child.wait()
+        board.children.remove(child.pid)
         feeding.cancel()
         process.exit(status)
 
@@ -242,7 +251,7 @@ async def _execute_in_terminal(process: "asyncssh.SSHServerProcess[bytes]", boar
     typing.cancel()
     status = await child.wait()
     os.close(ours)
-    return status
+    return status if status >= 0 else 255  # what ssh makes of a signal
 
 
 async def _pump(source: Any, sink: Any) -> None:

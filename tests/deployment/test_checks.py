@@ -183,7 +183,7 @@ def test_a_pynq_of_the_board_is_taken(version: str) -> None:
 @pytest.mark.parametrize(
     ("board", "version", "sentence"),
     [
-        ("pynq-z2", "", r"its python3 has no pynq; write the PYNQ image 3\.1\.2"),
+        ("pynq-z2", "", r"its python3 has no pynq; set the board up with PYNQ 3\.1\.2, as docs"),
         ("pynq-z2", "4.0.0", r"pynq 4\.0\.0 has dropped Zynq-7000, and TUL PYNQ-Z2 is one; use the image 3\.1\.2$"),
         ("pynq-z2", "2.7.0", r"it has pynq 2\.7\.0, the driver works on TUL PYNQ-Z2 with pynq 3\.0\.1 or 3\.1\.2"),
         (

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deployment over ssh: the system's own ssh and scp, and a server on the loopback interface that plays the board."""
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +139,30 @@ def test_a_file_changed_on_the_board_is_put_right(build: Path, board: Board, nam
     assert deployed(board, build) == sources(build)
 
 
+def test_what_a_person_put_beside_the_files_is_kept(build: Path, board: Board) -> None:
+    deploy(build, target(board))
+    mine = board.folder / stem(build) / "my photos"
+    mine.mkdir()
+    (mine / "cat.png").write_text("a cat")
+    (board.folder / stem(build) / "mine.py").write_text("print()\n")
+    new_golden(build)
+    assert deploy(build, target(board))["installed"] == "replaced"
+    assert (mine / "cat.png").read_text() == "a cat"
+    shutil.rmtree(mine)
+    assert deployed(board, build) == {**sources(build), "mine.py": b"print()\n"}
+    assert board.hidden() == []
+
+
+def test_the_files_are_on_the_card_before_they_take_their_place(build: Path, board: Board) -> None:
+    """Who pulls the plug after a deployment finds all of it, or nothing."""
+    note = board.home / "synced"
+    board.tool("sync", f'ls -d "$HOME/qnn/"*/ 2>/dev/null >>{note}; printf "%s\\n" "$@" >>{note}')
+    deploy(build, target(board))
+    _, *files, folder = note.read_text().splitlines()
+    assert [Path(file).name for file in files] == sorted([*sources(build), "run.sh"])
+    assert {str(Path(file).parent) for file in files} == {folder}
+
+
 @pytest.mark.parametrize(
     ("line", "user"), [("", "xilinx"), ("  User ubuntu\n", "ubuntu")], ids=["of-the-image", "of-the-configuration"]
 )
@@ -146,17 +173,53 @@ def test_without_an_account_given(build: Path, board: Board, line: str, user: st
     assert f" {user}@board sudo bash" in facts["how_to_run"]
 
 
+def test_the_account_here_is_no_account_there_whatever_the_environment_says(
+    build: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `su`, say: LOGNAME is still the name of before, and ssh goes by the number."""
+    monkeypatch.setenv("LOGNAME", "somebody")
+    assert deploy(build, target(board, user=None))["target"]["user"] == USER
+
+
 def test_what_the_shell_of_the_board_prints_at_log_in_does_not_matter(build: Path, board: Board) -> None:
     """bash reads ~/.bashrc when ssh starts it; BASH_ENV does the same for the shell of this server."""
-    (board.home / "chatter").write_text("echo Welcome to PYNQ; echo qnn=:x=; cat <<<'a=b'\n")
+    (board.home / "chatter").write_text(
+        "echo Welcome to PYNQ; echo qnn=:x=; cat <<<'a=b'; printf 'title without end'\n"
+    )
     board.environment["BASH_ENV"] = str(board.home / "chatter")
     assert deploy(build, target(board))["installed"] == "new"
+
+
+def test_a_copy_that_the_chatter_of_the_log_in_spoils_is_said(
+    build: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSH's own server starts what takes the files through the shell of the account, too."""
+    (board.home.parent / "bin").mkdir()
+    scp = board.home.parent / "bin" / "scp"
+    scp.write_text("#!/bin/sh\necho 'Received message too long 1466263653' >&2\nexit 1\n")
+    scp.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{scp.parent}:{os.environ['PATH']}")
+    with pytest.raises(
+        QnnError, match=r"the copy failed \(Received message too long 1466263653: its shell prints some"
+    ):
+        deploy(build, target(board))
 
 
 def test_paths_with_anything_in_them_are_paths(made: Path, board: Board, tmp_path: Path) -> None:
     build = Path(shutil.copytree(made, tmp_path / "it's a; build: $(touch x) %h -o"))
     assert deploy(build, target(board))["installed"] == "new"
     assert deployed(board, build) == sources(build)
+
+
+@pytest.mark.parametrize("name", ["a space", "${HOME}", 'a"quote', "%h", "more letters than a socket may have " * 3])
+def test_any_folder_for_temporary_files_will_do(
+    build: Path, board: Board, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix=name) as place:  # pytest's own is too long to tell
+        monkeypatch.setattr(tempfile, "tempdir", place)
+        assert deploy(build, target(board))["installed"] == "new"
+        assert list(Path(place).iterdir()) == []
+    assert board.log_ins == 1
 
 
 def test_a_dry_run_names_the_commands_of_a_real_one_and_contacts_nobody(build: Path, board: Board) -> None:
@@ -336,13 +399,25 @@ def other_host_key(board: Board) -> None:
     board.known_hosts.write_text(f"[127.0.0.1]:{board.port} {public}\n")
 
 
+def test_the_command_that_forgets_a_host_key_forgets_it(build: Path, board: Board) -> None:
+    """ssh knows a host by its address and port, not by the alias of the configuration, and in the file it is told."""
+    other_host_key(board)
+    with pytest.raises(QnnError) as caught:
+        deploy(build, target(board))
+    said = re.search(r"forget the old key with `(ssh-keygen .*)`", str(caught.value))
+    assert said, caught.value
+    done = subprocess.run(["bash", "-c", said[1]], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert board.known_hosts.read_text() == ""
+
+
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
         (lambda board: other_port(board, closed_port()), r"^board: up, but it refuses connections on the ssh port"),
         (other_key, r"^xilinx@board: authentication was refused; copy your key with `ssh-copy-id xilinx@board`"),
         (other_host_key, r"^xilinx@board: its host key is not the one known for it, so nothing was sent"),
-        (lambda board: board.known_hosts.write_text(""), r"^xilinx@board: its host key is not known yet; run `ssh xi"),
+        (lambda board: board.known_hosts.write_text(""), r"^xilinx@board: its host key is not known yet; run `ssh -F "),
         (
             lambda board: board.config.write_text("Host board\n  HostName no-such-board.invalid\n"),
             r"^board: no host of this name is known",
@@ -430,10 +505,10 @@ def only(board: Board, *left_out: str) -> None:
             "board: it is a ZCU104, the build was made for Pynq-Z2",
         ),
         (lambda board: board.environment.pop("BOARD"), "board: it does not say which board it is"),
-        (lambda board: only(board, "python3"), "board: it has no python3; write a PYNQ image to its SD card"),
+        (lambda board: only(board, "python3"), "board: it has no python3; set the board up with PYNQ, as docs"),
         (
             lambda board: board.tool("python3", f'exec "{sys.executable}" "$@"'),
-            r"board: its python3 has no pynq; write the PYNQ image 3\.1\.2 to the SD card",
+            r"board: its python3 has no pynq; set the board up with PYNQ 3\.1\.2, as docs/deploy",
         ),
         (lambda board: only(board, "flock"), "board: it has no flock; the PYNQ images have them"),
     ],
@@ -488,6 +563,74 @@ def test_a_driver_that_does_not_end_is_ended(build: Path, board: Board, monkeypa
     board.tool("python3", f'case "$*" in *qnn_driver*) exec tail -f /dev/null;; esac\nexec "{python}" "$@"')
     with pytest.raises(QnnError, match="board: the driver did not end within 1 s and was ended; reset the board"):
         deploy(build, target(board), run=True)
+
+
+def test_a_driver_that_the_kernel_kills_is_not_said_to_be_late_alone(build: Path, board: Board) -> None:
+    """The board with the least memory has 512 MB."""
+    python = pynq_python("3.1.2")
+    board.tool("python3", f'case "$*" in *qnn_driver*) kill -9 $$;; esac\nexec "{python}" "$@"')
+    with pytest.raises(
+        QnnError, match="the driver was killed: it did not end within 600 s, or the memory there ran out"
+    ):
+        deploy(build, target(board), run=True)
+
+
+def test_a_sudo_that_refuses_the_run_is_named(build: Path, board: Board) -> None:
+    board.tool("sudo", '[ "$2" != true ] || exit 0\necho "sudo: a password is required" >&2\nexit 1')
+    with pytest.raises(QnnError, match=r"board: sudo failed with exit status 1: sudo: a password is required$"):
+        deploy(build, target(board), run=True)
+
+
+def waiting_driver(board: Board) -> None:
+    """Give the board a driver that waits for the signal to end, and notes that it came.
+
+    Ctrl-C comes twice and more: from the terminal, from `timeout`, which has it from the terminal, and as SIGHUP from
+    a terminal whose shell it ended.
+    """
+    driver, python = board.home / "driver.py", pynq_python("3.1.2")
+    driver.write_text(
+        "import pathlib, signal\n"
+        "def stop(*_):\n"
+        "    for number in ends:\n"
+        "        signal.signal(number, signal.SIG_IGN)\n"
+        "    raise KeyboardInterrupt\n"
+        "ends = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)\n"
+        "for number in ends:\n"
+        "    signal.signal(number, stop)\n"
+        "try:\n"
+        "    print('driver runs', flush=True)\n"
+        "    if pathlib.Path('started').exists():\n"
+        "        pathlib.Path('started').write_text('.')\n"
+        "    signal.pause()\n"
+        "except KeyboardInterrupt:\n"
+        "    pathlib.Path('ended').touch()\n"
+        "    raise SystemExit(130)\n"
+    )
+    board.tool("python3", f'case "$*" in *qnn_driver*) exec "{python}" {driver};; esac\nexec "{python}" "$@"')
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
+def test_nothing_runs_on_the_board_after_an_interruption(
+    build: Path, board: Board, number: signal.Signals, status: int
+) -> None:
+    """Neither the driver nor the lock outlives the command; the driver was told to end, not killed."""
+    started, ended = board.home / "started", board.home / "ended"
+    os.mkfifo(started)
+    waiting_driver(board)
+    program = "from qnn_hw.cli import main; main()"
+    words = [sys.executable, "-c", program, "deploy", str(build), "--host", "board", "--user", USER]
+    words += ["--ssh-config", str(board.config), "--run"]
+    with subprocess.Popen(words, cwd=Path(qnn_hw.__file__).parents[1], stderr=subprocess.PIPE, text=True) as process:
+        pipe = os.open(started, os.O_RDWR)  # for writing too: an end without a driver is no end of file
+        ready, _, _ = select.select([pipe], [], [], 60)
+        os.close(pipe)
+        process.send_signal(number if ready else signal.SIGKILL)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == status, errors
+    assert ended.exists(), errors
+    free = subprocess.run(["flock", "-n", str(board.folder / ".lock"), "true"], check=False)
+    assert free.returncode == 0, "the run still holds the lock"
+    assert board.hidden() == []
 
 
 def test_a_connection_cut_during_a_run_is_said(build: Path, board: Board) -> None:
@@ -558,6 +701,22 @@ def test_in_a_terminal_a_person_answers_for_host_key_and_sudo(build: Path, board
     assert len(board.known_hosts.read_text().splitlines()) == 1
     assert board.log_ins == 1
     assert board.hidden() == []
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_driver(build: Path, board: Board) -> None:
+    """Whoever types a password of sudo types Ctrl-C there, too; sudo need not pass it on."""
+    board.tool("sudo", '[ "$1" != -n ] || exit 1\necho password >/dev/tty\nread -r _ </dev/tty\nexec "$@"')
+    waiting_driver(board)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(Path(qnn_hw.__file__).parents[1])
+        os.execv(sys.executable, [sys.executable, "-c", DEPLOY, str(build), str(board.config)])
+    converse(terminal, {"password": "xilinx", "driver runs": "\x03"})
+    os.waitpid(child, 0)
+    os.close(terminal)
+    with open(board.folder / ".lock") as lock:  # Ctrl-C ends the shell as well: the driver may be a moment behind
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    assert (board.home / "ended").exists()
 
 
 def test_without_root_and_sudo_nothing_runs(build: Path, board: Board) -> None:

@@ -297,7 +297,10 @@ def test_hosts_that_pynq_or_grpc_would_read_otherwise(host: str, builds: tuple[P
 @pytest.mark.parametrize(
     ("board", "sentence"),
     [
-        ("pynq-z2", "PYNQ.remote has no image for zynq-7000; deploy over ssh, without --remote"),
+        (
+            "pynq-z2",
+            "PYNQ.remote was tried by its authors on Zynq UltraScale+ alone; deploy over ssh, without --remote",
+        ),
         ("kv260", "PYNQ.remote began with pynq 3.1 and this board takes 3.0.1; deploy over ssh, without --remote"),
     ],
 )
@@ -313,6 +316,22 @@ def test_boards_without_pynq_remote(board: str, sentence: str, tmp_path: Path) -
 def test_a_pynq_that_the_board_does_not_take(builds: tuple[Path, Path]) -> None:
     with pytest.raises(QnnError, match=r"pynq 3\.0\.1: through PYNQ\.remote AMD ZCU104 takes 3\.1\.2, 4\.0\.0"):
         deploy_remote(builds[0], "10.0.0.2", pynq="3.0.1")
+
+
+@pytest.mark.parametrize("end", ["late", "interrupted"])
+def test_a_program_that_is_stopped_may_put_things_in_order(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver takes a DMA down that would go on writing; killed, it could not."""
+    done = tmp_path / "done"
+    program = f"trap 'kill $!; echo reset >{done}; exit' TERM; tail -f /dev/null & kill -INT $0; wait"
+    words = ["sh", "-c", program, str(os.getpid()) if end == "interrupted" else "nobody"]
+    if end == "interrupted":
+        with pytest.raises(KeyboardInterrupt):
+            remote._run(words, os.environ, 60)
+    else:
+        assert remote._run(words, os.environ, 1) is None
+    assert done.read_text() == "reset\n"
 
 
 @pytest.mark.slow

@@ -66,6 +66,7 @@ def test_the_remote_side_sees_constant_words_and_own_names(tmp_path: Path) -> No
     commands = Commands(Target("pynq"), tmp_path / "socket", False, STEM, TOKEN, 1000, 600)
     asked = [commands.probe(), commands.space(), commands.tidy(), commands.sums(STEM), commands.prepare()]
     asked += [commands.install(), commands.run(("sudo", "-n"), False), commands.fetch(), commands.remove()]
+    asked += [commands.stop(("sudo", "-n"))]
     for command in asked:
         remote = command.words[command.words.index("--") + 2 :]
         assert all(re.fullmatch(r"[A-Za-z0-9_./-]+", word) for word in remote), remote
