@@ -33,6 +33,9 @@ _TENSORFLOW_SETTINGS = {
     "CUDA_VISIBLE_DEVICES": "-1",  # exactness is defined on the CPU; a GPU would only be reserved, not used
 }
 
+_INTERRUPTED = 128 + signal.SIGINT
+"""Exit status after Ctrl-C."""
+
 
 def main() -> None:
     """Run the command line; a user error is one sentence on stderr and exit status 1."""
@@ -50,8 +53,16 @@ def main() -> None:
     except OSError as error:
         _stop(_sentence(error))
     except KeyboardInterrupt:
-        print("qnn-hw: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        _interrupted()
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # what Typer makes of Ctrl-C in a command, without a word
+            _interrupted()
+        raise
+
+
+def _interrupted() -> NoReturn:
+    print("qnn-hw: interrupted", file=sys.stderr)
+    raise SystemExit(_INTERRUPTED) from None
 
 
 def _terminate(number: int, _: object) -> NoReturn:
@@ -504,7 +515,7 @@ def _package(folder: Path, out: Path, json: bool) -> None:
     from qnn_hw import deployment
 
     wheel = deployment.package(folder, out)
-    install = f"on the board, as docs/deploy.md says: pip install --no-deps --no-index {wheel.name}"
+    install = f"on the board, as docs/deploy.md says: pip install --no-deps --no-index --force-reinstall {wheel.name}"
     show({"wheel": str(wheel)}, json, f"written: {wheel}", install)
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,9 +15,12 @@ import pytest
 
 import qnn_hw
 from qnn_hw import cli
-from tests.cli.session import ROOT, python, run
+from tests.cli.session import ROOT, Outcome, python, run
 
-COMMANDS = ("build", "summary", "simulate", "synth", "boards", "doctor", "demo", "train")
+COMMANDS = (
+    *("build", "explore", "summary", "analyze", "report", "simulate", "synth", "deploy", "boards", "doctor", "train"),
+    "demo",
+)
 
 
 def test_help_lists_every_command() -> None:
@@ -42,6 +46,22 @@ def test_an_unknown_command_is_refused() -> None:
     outcome = run("compile")
     assert outcome.code == 2
     assert "No such command 'compile'" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [(signal.SIGINT, 130, "qnn-hw: interrupted\n"), (signal.SIGTERM, 143, "")],
+    ids=["ctrl-c", "sigterm"],
+)
+def test_a_signal_ends_a_command_in_order(number: int, code: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr("qnn_hw.boards.list_boards", lambda: signal.raise_signal(number))
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits it ignored
+        assert run("boards") == Outcome(code, "", said)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 LOADED = """
