@@ -139,7 +139,7 @@ def _check_target(problem: Problem, target: int) -> None:
     for name, candidates in zip(problem.layers, problem.candidates, strict=True):
         fastest = min(candidate.cycles for candidate in candidates)
         if fastest > target:
-            factor = f" ({fastest / target:.3g} times as many)" if target else ""
+            factor = f" ({fastest / target:.3g} times as many)" if target and fastest >= 1.01 * target else ""
             raise QnnError(
                 f"{name}: the target allows {target:,} cycles a frame, its fastest folding takes {fastest:,}{factor}; "
                 "lower target_fps or raise clock_mhz"
