@@ -11,10 +11,14 @@
 The way of a batch: raw samples -> codes -> frames packed to whole beats -> AXI DMA (send) -> accelerator -> AXI DMA
 (receive) -> 32-bit words -> classes. While one transfer runs, the next one is packed and the last one is read.
 
-Runs on pynq 3.0.1, 3.1.2 and 4.0.0 and through PYNQ.remote, on Python 3.10 or newer, with numpy 1.26 or newer; pictures
-in files need Pillow. One process and one thread at a time. Every failure is a `DriverError` of one sentence; where a
-transfer was under way the hardware has been reset before it is raised, and the next call starts afresh.
+Runs on pynq 3.0.1, 3.1.2 and 4.0.0 and through PYNQ.remote, on Python 3.10 or newer, with NumPy 1.21 (Ubuntu 22.04's,
+in the images of pynq 3) or newer; pictures in files need Pillow. One process at a time; its threads wait for each
+other. Every failure is a `DriverError` of one sentence (but for Python's own MemoryError); where a transfer was under
+way the hardware has been reset before it is raised, and the next call starts afresh.
 """
+
+# Annotations stay text: the NumPy of the images does not know its types with parameters yet.
+from __future__ import annotations
 
 import argparse
 import hashlib
@@ -23,13 +27,14 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +66,8 @@ SCHEMA = 1
 """Of the files `<stem>.json` and `<stem>.implementation.json`."""
 
 BULK_BYTES = 1 << 20
-"""Size of the buffers for batches: some 2 ms at full rate, ten times what starting a transfer costs."""
+"""Size of the buffers for batches: some 2 ms at full rate, ten times what starting a transfer costs. By default a
+transfer has no more elements either: packing them takes up to ten bytes of memory each, however small they become."""
 SMALL_BYTES = 8192
 """Size of the buffers for single frames, and the least that is ever allocated: smaller ones were given addresses of
 more than 32 bits (pynq 3.0.1 and 3.1.0 with XRT 2.17)."""
@@ -98,6 +104,8 @@ _LOOKS = 8
 """How often within a time-out the count of delivered frames is looked at."""
 _CLOCK_TOLERANCE = 0.001
 """Share by which the clock read back may lie above the one the timing was met at: pynq rounds the reference clock."""
+_PIXELS_AT_ONCE = 1 << 18
+"""Pixels whose colours are computed at once: a photograph as a whole would take most of a small board's memory."""
 _BOARD_FILE = Path("/proc/device-tree/chosen/pynq_board")
 
 _IMAGE_VIVADO = {"3.0": (2022, 1), "3.1": (2024, 1), "4.0": (2025, 2)}
@@ -106,8 +114,8 @@ _IMAGE_VIVADO = {"3.0": (2022, 1), "3.1": (2024, 1), "4.0": (2025, 2)}
 _abandoned: list[Any] = []
 """Buffers of transfers that could not be stopped: never freed, for the DMA may still write there."""
 
-Samples = npt.NDArray[np.integer[Any]]
-Words = npt.NDArray[np.int32]
+Samples: TypeAlias = "npt.NDArray[np.integer[Any]]"
+Words: TypeAlias = "npt.NDArray[np.int32]"
 
 
 class DriverError(RuntimeError):
@@ -265,6 +273,17 @@ def _colours(picture: npt.NDArray[Any], channels: int) -> npt.NDArray[np.uint8]:
         picture = picture[..., None]
     if picture.ndim != 3 or picture.shape[2] not in (1, 3, 4) or picture.size == 0:
         raise InputError(f"picture: its shape is {picture.shape}; give (H, W), (H, W, 3) or (H, W, 4)")
+    if picture.shape[2] == channels:
+        return picture
+    rows, columns = picture.shape[:2]
+    colours = np.empty((rows, columns, channels), np.uint8)
+    step = max(1, _PIXELS_AT_ONCE // columns)
+    for top in range(0, rows, step):
+        colours[top : top + step] = _converted(picture[top : top + step], channels)
+    return colours
+
+
+def _converted(picture: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
     if picture.shape[2] == 4:
         alpha = picture[..., 3:].astype(np.uint32)
         over = (picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
@@ -311,10 +330,20 @@ def _read_picture(picture: Any) -> npt.NDArray[np.uint8]:
             raise InputError(f"picture {picture}: reading it needs Pillow; give a NumPy array (H, W, 3)") from None
         try:
             with Image.open(picture) as opened:
-                picture = ImageOps.exif_transpose(opened).convert("RGBA")  # photographs lie on their side
+                return _pixels(ImageOps.exif_transpose(opened))  # photographs lie on their side
+        except InputError:
+            raise
         except (OSError, ValueError, SyntaxError) as error:
             raise InputError(f"picture {picture}: cannot be read ({_line(error)})") from None
-    return np.asarray(picture if picture.mode == "L" else picture.convert("RGBA"))
+    return _pixels(picture)
+
+
+def _pixels(image: Any) -> npt.NDArray[np.uint8]:
+    """Return the pixels of a Pillow image: (H, W), (H, W, 3), or (H, W, 4) where it may have alpha."""
+    if image.mode.startswith(("I", "F")):  # Pillow would make everything above 255 white
+        raise InputError(f"picture: its values are of Pillow's mode {image.mode}; give 8-bit grey levels or colours")
+    plain = image.mode in ("L", "RGB") and "transparency" not in getattr(image, "info", {})
+    return np.asarray(image if plain else image.convert("RGBA"))
 
 
 def _is_picture_object(x: object) -> bool:
@@ -354,8 +383,8 @@ def check_samples(x: Any, shape: Sequence[int], dtype: str) -> Samples:
         raise InputError(f"samples: their values are {values.dtype}; give the raw {dtype} samples")
     values = _with_shape(values, shape)
     if values.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):  # NaN and infinity are caught by the comparison
-            whole = values.astype(np.int64)
+        with np.errstate(invalid="ignore"):  # NaN, infinity and what is too great are caught by the comparison
+            whole = values.astype(np.int32)  # raw types have 16 bits at most; a data set in 64 would fill a board
         if not np.array_equal(whole, values):
             raise InputError(f"samples: not integers; give the raw {dtype} samples, before any scaling")
         values = whole
@@ -387,15 +416,19 @@ def _with_shape(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray
 
 @dataclass(frozen=True)
 class HostTable:
-    """The quantizer that is computed here, as a table of every raw value.
+    """The quantizer that is computed here: a table of every raw value, or a comparison, which is ten times faster.
 
     Attributes:
         codes: (rows * values,), one row for all channels or one a channel.
         offsets: (rows,), what is added to a raw value to find its code.
+        steps: (rows,), where a code is 0 below and 1 from there on; empty where it is anything else.
+        falling: (rows,), 1 where it is 1 below and 0 from there on.
     """
 
     codes: npt.NDArray[np.integer[Any]]
     offsets: npt.NDArray[np.int32]
+    steps: npt.NDArray[np.int32]
+    falling: npt.NDArray[np.uint8]
 
 
 def host_table(host_codes: Mapping[str, Any] | None) -> HostTable | None:
@@ -404,8 +437,16 @@ def host_table(host_codes: Mapping[str, Any] | None) -> HostTable | None:
         return None
     codes = np.asarray(host_codes["codes"], np.int64)
     small: type[np.integer[Any]] = np.uint8 if codes.min() >= 0 and codes.max() < 256 else np.int32
-    offsets = np.arange(len(codes), dtype=np.int32) * codes.shape[1] - int(host_codes["first"])
-    return HostTable(codes.ravel().astype(small), offsets.astype(np.int32))
+    first = int(host_codes["first"])
+    offsets = np.arange(len(codes), dtype=np.int32) * codes.shape[1] - first
+    changes = np.diff(codes, axis=1) != 0
+    steps, falling = np.zeros(0, np.int32), np.zeros(0, np.uint8)
+    if codes.min() >= 0 and codes.max() <= 1 and changes.sum(axis=1).max(initial=0) <= 1:
+        # A row without any change counts as one that is 1 from the first value on, or that falls there.
+        changed = changes.any(axis=1)
+        steps = (first + np.where(changed, changes.argmax(axis=1) + 1, 0)).astype(np.int32)
+        falling = np.where(changed, codes[:, 0], 1 - codes[:, 0]).astype(np.uint8)
+    return HostTable(codes.ravel().astype(small), offsets.astype(np.int32), steps, falling)
 
 
 def to_codes(samples: Samples, bipolar: bool, table: HostTable | None) -> Samples:
@@ -416,9 +457,24 @@ def to_codes(samples: Samples, bipolar: bool, table: HostTable | None) -> Sample
         bipolar: they are -1 and +1.
         table: quantizer of the raw samples, None where they travel as they are.
     """
-    if table is not None:
-        return np.take(table.codes, np.add(samples, table.offsets, dtype=np.int32, casting="unsafe"))
-    return (samples > 0).astype(np.uint8) if bipolar else samples
+    if table is None:
+        return (samples > 0).astype(np.uint8) if bipolar else samples
+    # A row a channel is laid out for a whole sample first: NumPy is slow along a short axis.
+    flat, rows = samples.reshape(len(samples), -1), len(table.offsets)
+    pixels = flat.shape[1] // rows if rows > 1 else 1
+    if table.steps.size:
+        codes: Samples = _compared(flat, np.tile(table.steps, pixels), np.tile(table.falling, pixels))
+    else:
+        codes = np.take(table.codes, np.add(flat, np.tile(table.offsets, pixels), dtype=np.int32, casting="unsafe"))
+    return codes.reshape(samples.shape)
+
+
+def _compared(flat: Samples, steps: npt.NDArray[np.int32], falling: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    kind = np.iinfo(flat.dtype)
+    within = kind.min <= steps.min() and steps.max() <= kind.max
+    # Within one type: NumPy would widen the samples before it compares.
+    codes = np.greater_equal(flat, steps.astype(flat.dtype) if within else steps).view(np.uint8)
+    return np.bitwise_xor(codes, falling, out=codes) if falling.any() else codes
 
 
 @dataclass(frozen=True)
@@ -483,13 +539,16 @@ def split(count: int, at_most: int) -> list[tuple[int, int]]:
     return [(first, min(first + at_most, count)) for first in range(0, count, at_most)]
 
 
-def frames_a_transfer(bytes_in: int, bytes_out: int, length_limit: int, wanted: int | None = None) -> int:
+def frames_a_transfer(
+    bytes_in: int, bytes_out: int, length_limit: int, wanted: int | None = None, elements: int = 1
+) -> int:
     """Return how many whole frames go into one transfer, in both directions.
 
     Args:
         bytes_in, bytes_out: of a frame outside.
         length_limit: greatest length of a transfer, in bytes.
-        wanted: the caller's wish; without one, what fills `BULK_BYTES`.
+        wanted: the caller's wish; without one, what fills `BULK_BYTES` with bytes or with elements.
+        elements: of a raw sample.
 
     Raises:
         InputError: where one frame, or the wish, is longer than a transfer.
@@ -500,10 +559,10 @@ def frames_a_transfer(bytes_in: int, bytes_out: int, length_limit: int, wanted: 
             f"a frame of {bytes_in} bytes in and {bytes_out} out is longer than a transfer of {length_limit} bytes"
         )
     if wanted is None:
-        return max(1, min(most, BULK_BYTES // max(bytes_in, bytes_out)))
-    if not 1 <= wanted <= most:
+        return max(1, min(most, BULK_BYTES // max(bytes_in, bytes_out, elements)))
+    if not 1 <= wanted <= most or wanted != int(wanted):
         raise InputError(f"frames_per_transfer={wanted}: choose 1..{most}, a transfer holds {length_limit} bytes")
-    return wanted
+    return int(wanted)
 
 
 # ------------------------------------------------------------------------------------------------ files and the overlay
@@ -537,7 +596,7 @@ _KEYS = (
 
 
 def _facts_in(path: Path) -> dict[str, Any] | None:
-    if path.name.endswith(".implementation.json"):
+    if not re.fullmatch(r".*-[0-9a-f]{8}\.json", path.name):  # what else may lie there, damaged or not
         return None
     content = _read_json(path)
     return content if content.get("stem") == path.stem and "graph_hash" in content else None
@@ -648,7 +707,7 @@ def _import_pynq() -> Any:
     except ImportError as error:
         raise PynqError(
             f"pynq cannot be imported ({_line(error)}); on the board use its own Python: "
-            "source /etc/profile.d/pynq_venv.sh, then sudo -E python3"
+            "python3 in a root shell that logs in (sudo -i)"
         ) from None
     return pynq
 
@@ -769,10 +828,13 @@ class Hardware:
 
     Attributes:
         timeout_s: seconds without a frame delivered after which a transfer has failed.
+        settled: whether no transfer is under way and no reset was cut off.
     """
 
     def __init__(self, pynq: Any, overlay: Any, facts: Mapping[str, Any], rates: Rates, timeout_s: float) -> None:
         self.timeout_s = timeout_s
+        self.settled = False
+        self._name, self._hash = str(facts["accelerator"]), int(facts["graph_hash"], 16) & _ALL_ONES
         self._rates = rates
         places = {name: overlay.ip_dict[name] for name in (facts["dma"], facts["accelerator"])}
         maps = [pynq.MMIO(int(p["phys_addr"]), int(p["addr_range"]), device=overlay.device) for p in places.values()]
@@ -793,10 +855,20 @@ class Hardware:
         with _named():
             return int(self._registers.read(offset)) & _ALL_ONES  # signed, through PYNQ.remote of pynq 3.1
 
-    @property
-    def busy(self) -> bool:
-        """Whether a transfer was started and neither finished nor stopped."""
-        return self._pending > 0
+    def prepare(self) -> None:
+        """See that the next transfer meets this network, and nothing left of what was cut off or done by others.
+
+        Raises:
+            GraphHashMismatch: another program has loaded another network since.
+            RecoveryFailed, BoardLost: as `recover`.
+        """
+        if self.register(GRAPH_HASH) != self._hash:  # 32 bits of it: one access, before every batch
+            raise GraphHashMismatch(
+                f"{self._name}: another network was loaded into the FPGA since; open the accelerator again, and let one"
+                " program at a time use the board"
+            )
+        if not self.settled or self.register(FRAMES_OUT) != self._frames:
+            self.recover()
 
     def start(self, send: Buffer, receive: Buffer, frames: int) -> None:
         """Arm the receiver, then send `frames` packed frames.
@@ -805,7 +877,7 @@ class Hardware:
             TransferError: a channel does not take its transfer; nothing has been reset yet.
             BufferUnaligned: a buffer moved to where the DMA cannot start.
         """
-        self._pending = frames
+        self.settled, self._pending = False, frames
         self._arm(self._dma.recvchannel, RECEIVE, receive, frames * self._rates.bytes_out)
         self._arm(self._dma.sendchannel, SEND, send, frames * self._rates.bytes_in)
 
@@ -839,13 +911,13 @@ class Hardware:
                 look = now + self.timeout_s / _LOOKS
                 count = self.register(FRAMES_OUT)
                 if count != delivered and (count - self._frames) & _ALL_ONES < frames:
-                    deadline = now + self.timeout_s  # slow, but not stuck
+                    deadline = now + self.timeout_s + self._rates.frame_s  # slow, but not stuck
                 delivered = count
             if now >= deadline:
                 raise self._fault(sent, received)
         receive.array.invalidate()
         self._frames = (self._frames + frames) & _ALL_ONES
-        self._pending = 0
+        self.settled, self._pending = True, 0
 
     def recover(self) -> None:
         """Stop and reset the DMA, reset the accelerator and clear its errors, then start both channels of the DMA.
@@ -857,6 +929,7 @@ class Hardware:
             RecoveryFailed: something does not come out of its reset.
             BoardLost: pynq failed.
         """
+        self.settled = False
         with _named():
             self._reset_dma()
             self._registers.write(CONTROL, CONTROL_SOFT_RESET)
@@ -869,6 +942,7 @@ class Hardware:
             for channel in (self._dma.sendchannel, self._dma.recvchannel):
                 channel.start()
         self._frames = self._pending = 0
+        self.settled = True
 
     def _check_identity(self, facts: Mapping[str, Any]) -> None:
         name = facts["accelerator"]
@@ -964,7 +1038,7 @@ def _named() -> Iterator[None]:
     """Give whatever pynq raises a name of ours; PYNQ.remote raises an error of its own from any access."""
     try:
         yield
-    except DriverError:
+    except (DriverError, MemoryError):
         raise
     except Exception as error:
         raise BoardLost(
@@ -1026,7 +1100,7 @@ class Accelerator:
     Args:
         folder: where the files of one build lie; by default the driver's own folder.
         timeout_s: seconds without a frame delivered after which a transfer has failed.
-        frames_per_transfer: frames in one DMA transfer; by default what fills 1 MiB.
+        frames_per_transfer: frames in one DMA transfer; by default what fills 1 MiB, or has as many elements.
 
     Attributes:
         facts: content of `<stem>.json`.
@@ -1049,6 +1123,7 @@ class Accelerator:
         self._send: list[Buffer] = []
         self._receive: list[Buffer] = []
         self._hardware: Hardware | None = None
+        self._lock = threading.RLock()
         if not timeout_s > 0:
             raise InputError(f"timeout_s={timeout_s}: give seconds above 0")
         self.folder = Path(__file__).resolve().parent if folder is None else Path(folder)
@@ -1058,7 +1133,8 @@ class Accelerator:
         self._bipolar = parse_type(facts["raw_input"]["dtype"])[2]
         bytes_in, bytes_out = int(facts["frame_bytes_in"]), int(facts["frame_bytes_out"])
         limit = (1 << int(facts["dma_length_bits"])) - 1
-        self.frames_per_transfer = frames_a_transfer(bytes_in, bytes_out, limit, frames_per_transfer)
+        elements = int(np.prod(facts["raw_input"]["shape"]))
+        self.frames_per_transfer = frames_a_transfer(bytes_in, bytes_out, limit, frames_per_transfer, elements)
         self._few = max(1, SMALL_BYTES // max(bytes_in, bytes_out))
 
         pynq = _import_pynq()
@@ -1088,7 +1164,7 @@ class Accelerator:
             self.close()
             raise
 
-    def __enter__(self) -> "Accelerator":
+    def __enter__(self) -> Accelerator:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -1100,18 +1176,22 @@ class Accelerator:
 
     def close(self) -> None:
         """Stop what is under way and free the buffers; the FPGA stays as it is. May be called twice."""
-        hardware, self._hardware = self._hardware, None
-        buffers = self._send + self._receive
-        self._send, self._receive = [], []
-        if hardware is not None and hardware.busy:
-            try:
-                hardware.recover()
-            except DriverError:
-                _abandoned.extend(buffers)
-                return
-        for buffer in buffers:
-            with suppress(Exception):  # a remote board may be gone
-                buffer.array.freebuffer()
+        with self._lock:
+            hardware, self._hardware = self._hardware, None
+            buffers = self._send + self._receive
+            self._send, self._receive = [], []
+            if hardware is not None and not hardware.settled:
+                try:
+                    hardware.recover()
+                except DriverError:
+                    _abandoned.extend(buffers)
+                    return
+                except BaseException:  # interrupted once more
+                    _abandoned.extend(buffers)
+                    raise
+            for buffer in buffers:
+                with suppress(Exception):  # a remote board may be gone
+                    buffer.array.freebuffer()
 
     def recover(self) -> None:
         """Reset the DMA and the accelerator; done by itself after every failed transfer.
@@ -1119,7 +1199,8 @@ class Accelerator:
         Raises:
             RecoveryFailed: something does not come out of its reset.
         """
-        self._running().recover()
+        with self._lock:
+            self._running().recover()
 
     def results(self, x: Any) -> Words:
         """Return the words the accelerator delivers: (N, words) int32, a class index or the logits of all classes.
@@ -1253,6 +1334,8 @@ class Accelerator:
             clock = float(pynq.Clocks.fclk0_mhz)
         except Exception as error:  # pynq divides by what it reads
             raise DesignMismatch(f"the clock of the logic cannot be read back ({_line(error)})") from error
+        if not clock > 0:
+            raise DesignMismatch(f"the clock of the logic reads back as {clock:g} MHz; load the overlay again")
         met = float(self.implementation["clock_mhz"])
         if clock > met * (1 + _CLOCK_TOLERANCE):
             raise ClockTooFast(
@@ -1339,7 +1422,10 @@ class Accelerator:
 
         Two pairs of buffers alternate: while a transfer runs, the next one is packed and the last one is read.
         """
-        hardware = self._running()
+        with self._lock:
+            return self._streamed(self._running(), count, take)
+
+    def _streamed(self, hardware: Hardware, count: int, take: Callable[[int, int], Samples]) -> Words:
         words = np.empty((count, int(self.facts["result"]["words"])), np.int32)
         # A single transfer that fits takes the small buffers: a whole buffer is flushed, however little is in it.
         pairs = [2] if count <= min(self._few, self.frames_per_transfer) else [0, 1]
@@ -1355,6 +1441,7 @@ class Accelerator:
 
         if not chunks:
             return words
+        hardware.prepare()
         pack(0)
         with self._recovering():
             for k, (first, last) in enumerate(chunks):
@@ -1399,7 +1486,7 @@ def _load_overlay(pynq: Any, bitstream: Path, facts: Mapping[str, Any]) -> Any:
         hint = (
             f"is there a board at {remote}, running PYNQ.remote?"
             if remote
-            else "run as root in the image's environment: source /etc/profile.d/pynq_venv.sh, then sudo -E python3"
+            else "run as root in the image's whole environment: python3 in a shell that logs in (sudo -i)"
         )
         raise PynqError(f"pynq finds no device ({_line(error)}); {hint}") from error
     _check_board(device, facts)
@@ -1464,7 +1551,7 @@ def _write_json(path: str | None, content: Mapping[str, Any]) -> None:
 
 
 class _Stopped(KeyboardInterrupt):
-    """A signal to end: the deployment's time is up, or its connection is gone."""
+    """A signal to end: Ctrl-C, the deployment's time is up, or its connection is gone."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -1473,16 +1560,20 @@ class _Stopped(KeyboardInterrupt):
 
 @contextmanager
 def _stopped_in_order() -> Iterator[None]:
-    """Turn signals that would end the process at once into `_Stopped`.
+    """Turn the first signal that would end the process into `_Stopped`; those after it are ignored.
 
-    An armed DMA would go on writing into memory that Linux has given to somebody else by then.
+    An armed DMA would go on writing into memory that Linux has given to somebody else by then, so nothing may cut the
+    recovery short: Ctrl-C comes more than once, from the terminal, from `timeout`, and from the shell that ends.
     """
 
     def stop(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # a second one must not cut the recovery short
+        for each in heard:
+            signal.signal(each, signal.SIG_IGN)
         raise _Stopped(number)
 
-    kept = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heard = [number for number in ends if signal.getsignal(number) != signal.SIG_IGN]
+    kept = {number: signal.signal(number, stop) for number in heard}  # not what nohup has silenced
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 
 pynq wants NumPy 1 and an old grpcio, so it cannot live beside TensorFlow. Everything is installed in exactly the
 versions below and without looking for newer ones: a release of some dependency tomorrow changes nothing. One list
-serves Python 3.10, 3.11 and 3.12; the dependencies of pynq have no wheels for 3.13.
+serves Python 3.10, 3.11 and 3.12, but for the NumPy of 3.10; the dependencies of pynq have no wheels for 3.13.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ _REQUIREMENTS = (
     *("python-magic==0.4.27", "referencing==0.37.0", "rpds-py==0.30.0", "stack-data==0.6.3", "tqdm==4.70.1"),
     *("traitlets==5.16.1", "typing-inspection==0.4.5", "typing_extensions==4.16.0", "wcwidth==0.9.4"),
 )
+_OLD_NUMPY = "numpy==1.21.5"
+"""For Python 3.10: the NumPy of Ubuntu 22.04, which the images of pynq 3 bring."""
 _WITH_REMOTE = ("grpcio==1.64.0", "grpcio-tools==1.64.0", "protobuf==5.29.6")
 """Further needs of PYNQ.remote, from pynq 3.1 on."""
 
@@ -78,10 +80,8 @@ def python_with_pynq(version: str = "3.1.2", progress: Progress | None = None) -
     """
     if version not in VERSIONS:
         raise QnnError(f"pynq {version} is not supported; supported are {', '.join(VERSIONS)}")
-    pins = requirements(version)
     folder = cache_dir() / "pynq"
-    key = hashlib.sha256("\n".join((*_BUILD, *pins)).encode()).hexdigest()[:8]
-    places = {python: folder / f"{version}-python{python}-{key}" for python in PYTHONS}
+    places = {python: folder / f"{version}-python{python}-{_key(version, python)}" for python in PYTHONS}
     for python, place in places.items():
         if _version_of(place / "bin" / "python") == python:
             return place / "bin" / "python"
@@ -91,13 +91,18 @@ def python_with_pynq(version: str = "3.1.2", progress: Progress | None = None) -
         if _version_of(place / "bin" / "python") != python:
             if progress is not None:
                 progress(f"installing pynq {version} for Python {python} into an environment of its own")
-            make_folder(place, lambda work: _install(interpreter, work, pins))
+            make_folder(place, lambda work: _install(interpreter, work, requirements(version, python)))
     return place / "bin" / "python"
 
 
-def requirements(version: str) -> tuple[str, ...]:
-    """Return what is installed beside Python for pynq `version`, each as name==version."""
-    return (f"pynq=={version}", *_REQUIREMENTS, *(() if version == "3.0.1" else _WITH_REMOTE))
+def requirements(version: str, python: str) -> tuple[str, ...]:
+    """Return what is installed beside Python `python`, such as 3.11, for pynq `version`, each as name==version."""
+    pins = (f"pynq=={version}", *_REQUIREMENTS, *(() if version == "3.0.1" else _WITH_REMOTE))
+    return tuple(_OLD_NUMPY if python == "3.10" and pin.startswith("numpy==") else pin for pin in pins)
+
+
+def _key(version: str, python: str) -> str:
+    return hashlib.sha256("\n".join((*_BUILD, *requirements(version, python))).encode()).hexdigest()[:8]
 
 
 def find_python() -> tuple[Path, str]:

@@ -12,8 +12,10 @@ import json
 import os
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -152,25 +154,153 @@ def check_interruption_recovers(driver, acc, raw, words):
     equal(acc.results(raw), words, "the batch after Ctrl-C")
 
 
-def check_a_signal_to_end_recovers(driver, acc, raw, words):
-    """As the deployment sends it when its time is up, here in the middle of a transfer."""
+def check_an_interrupted_recovery_is_made_good(driver, acc, raw, words):
+    """Ctrl-C in a transfer, and once more at any register access of the recovery from it."""
+    board = device()
+    kept = {name: getattr(board, name) for name in ("read_registers", "write_registers")}
+
+    def interrupted_at(first, later):
+        accesses = []
+
+        def counting(call):
+            def counted(*arguments):
+                accesses.append(arguments)
+                if len(accesses) in (first, first + later):
+                    raise KeyboardInterrupt
+                return call(*arguments)
+
+            return counted
+
+        for name, call in kept.items():
+            setattr(board, name, counting(call))
+        try:
+            raised(KeyboardInterrupt, lambda: acc.results(raw[:2]))
+        finally:
+            for name, call in kept.items():
+                setattr(board, name, call)
+        return len(accesses) == first + later
+
+    times = 0
+    for first in (4, 9, 15):  # before the receiver is armed, before the sender is, while both run
+        later = 1
+        while interrupted_at(first, later):
+            equal(acc.results(raw[:3]), words[:3], f"after Ctrl-C at access {first} and {later} accesses later")
+            later += 1
+            times += 1
+        equal(acc.results(raw[:3]), words[:3], f"after Ctrl-C at access {first}")
+    assert times > 3 * 10, f"the recovery was interrupted {times} times"
+
+
+def check_closing_that_is_interrupted_frees_nothing_in_use(driver, acc, raw, words):
+    device().inject("never_answers")
+    acc._pack(raw[:2], acc._send[0])
+    acc._hardware.start(acc._send[0], acc._receive[0], 2)
+    used = device().memory.used
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    acc._hardware.recover = interrupted
+    raised(KeyboardInterrupt, acc.close)
+    assert device().memory.used == used, "buffers were freed that the DMA may still write to"
+    for buffer in driver._abandoned:
+        buffer.array.freebuffer()
+    driver._abandoned.clear()
+
+
+def check_threads_wait_for_each_other(driver, acc, raw, words):
+    found, start = {}, threading.Barrier(4)
+
+    def work(k):
+        order = (np.arange(20) + 5 * k) % len(raw)
+        start.wait()
+        found[k] = [bool((acc.results(raw[order]) == words[order]).all()) for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {k: [True] * 5 for k in range(4)}, f"right batches: {found}"
+
+
+def check_a_failure_while_packing_recovers(driver, acc, raw, words):
+    pack = acc._pack
+    calls = []
+
+    def failing(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            assert not acc._hardware.settled, "nothing is under way while the second transfer is packed"
+            raise MemoryError("Unable to allocate 60. MiB")
+        pack(*arguments)
+
+    acc._pack = failing
+    raised(MemoryError, lambda: acc.results(raw))
+    acc._pack = pack
+    equal(acc.results(raw), words, "the batch after it")
+
+
+def check_a_slow_network_is_no_timeout(driver, acc, raw, words):
+    """A frame takes longer than the time-out: what is predicted comes on top."""
     hardware = acc._hardware
-    read = hardware._dma.read
-    reads = []
+    rates, read, register, real = hardware._rates, hardware._dma.read, hardware.register, driver.time
+    seconds = [0]
 
-    def ended(offset):
-        reads.append(offset)
-        if len(reads) == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return read(offset)
+    def later(offset):
+        seconds[0] += 1
+        return read(offset) if seconds[0] > 45 else 0
 
-    hardware._dma.read = ended
-    with driver._stopped_in_order():
-        error = raised(driver._Stopped, lambda: acc.results(raw))
-    hardware._dma.read = read
-    assert error.number == signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, "the handler was not put back"
-    equal(acc.results(raw), words, "the batch after SIGTERM")
+    def delivered(offset):
+        return seconds[0] // 10 if offset == driver.FRAMES_OUT else register(offset)
+
+    acc.recover()
+    hardware.timeout_s, hardware._rates = 4, dataclasses.replace(rates, frame_s=10, first_s=10)
+    try:
+        acc._pack(raw[:5], acc._send[0])
+        hardware.start(acc._send[0], acc._receive[0], 5)
+        driver.time = SimpleNamespace(monotonic=lambda: seconds[0])
+        hardware._dma.read, hardware.register = later, delivered
+        hardware.finish(acc._receive[0])
+    finally:
+        driver.time, hardware._rates, hardware._dma.read, hardware.register = real, rates, read, register
+    view = acc._receive[0].view[: 5 * acc.facts["frame_bytes_out"]].reshape(5, -1)
+    equal(driver.unpack_words(view, words.shape[1]), words[:5], "five slow frames")
+
+
+def check_a_signal_to_end_recovers(driver, acc, raw, words):
+    """As the deployment sends it when its time is up, in the middle of a transfer; more of them during the recovery."""
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    hardware, board = acc._hardware, device()
+    read, write = hardware._dma.read, board.write_registers
+    before = {number: signal.getsignal(number) for number in ends}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    for number in ends:
+        reads, writes = [], []
+
+        def ended(offset, number=number, reads=reads):
+            reads.append(offset)
+            if len(reads) == 3:
+                os.kill(os.getpid(), number)
+            return read(offset)
+
+        def ended_again(*arguments, reads=reads, writes=writes):
+            if len(reads) >= 3:
+                writes.append(arguments)
+                for each in ends:
+                    os.kill(os.getpid(), each)
+            return write(*arguments)
+
+        hardware._dma.read, board.write_registers = ended, ended_again
+        try:
+            with driver._stopped_in_order():
+                error = raised(driver._Stopped, lambda: acc.results(raw))
+        finally:
+            hardware._dma.read, board.write_registers = read, write
+        assert error.number == number and hardware.settled and writes, (error.number, number, writes)
+        equal(acc.results(raw), words, f"the batch after {signal.Signals(number).name}")
+    signal.signal(signal.SIGINT, before[signal.SIGINT])
+    assert {number: signal.getsignal(number) for number in ends} == before, "the handlers were not put back"
 
 
 def check_a_failure_of_anything_else_recovers(driver, acc, raw, words):
@@ -498,6 +628,41 @@ def check_another_network_in_the_fpga(driver, acc, raw, words):
     assert device().memory.used == 0
     with driver.Accelerator(FOLDER) as again:
         equal(again.results(raw), words, "after loading it again")
+
+
+def check_another_program_loads_another_network(driver, acc, raw, words):
+    equal(acc.results(raw), words, "the batch before it")
+    device().inject("wrong_bitstream_hash")
+    acc.overlay.download()
+    transfers = device().transfers
+    error = raised(driver.GraphHashMismatch, lambda: acc.predict(raw))
+    assert "another network was loaded into the FPGA since; open the accelerator again" in str(error), error
+    assert device().transfers == transfers, "samples were sent to another network"
+    acc.close()
+    with driver.Accelerator(FOLDER) as again:
+        equal(again.results(raw), words, "after opening it again")
+
+
+def check_two_accelerators_of_one_build(driver, acc, raw, words):
+    equal(acc.results(raw), words, "the first one")
+    with driver.Accelerator(FOLDER) as other:
+        for count in (3, len(raw), 8):
+            equal(acc.results(raw[:count]), words[:count], "the first one, after the second was opened")
+            equal(other.results(raw[:count]), words[:count], "the second one")
+    equal(acc.results(raw), words, "the first one, after the second was closed")
+
+
+def check_transfers_are_no_longer_than_packing_needs(driver, acc, raw, words):
+    with driver.Accelerator(FOLDER) as whole:
+        longest = max(whole.facts["frame_bytes_in"], whole.facts["frame_bytes_out"], raw[0].size)
+        assert whole.frames_per_transfer == (1 << 20) // longest, whole.frames_per_transfer
+
+
+def check_a_clock_that_reads_nothing(driver, acc, raw, words):
+    for megahertz in (0.0, float("nan")):
+        pynq = SimpleNamespace(Clocks=SimpleNamespace(fclk0_mhz=megahertz))
+        error = raised(driver.DesignMismatch, lambda pynq=pynq: acc._read_clock(pynq))
+        assert "the clock of the logic reads back as" in str(error), error
 
 
 def check_a_bitstream_the_fpga_refuses(driver, acc, raw, words):

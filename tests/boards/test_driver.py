@@ -9,7 +9,10 @@ import ast
 import hashlib
 import importlib.util
 import json
+import signal
+import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -100,6 +103,22 @@ def test_composed_file_is_python_3_10_and_imports_numpy_and_pynq_alone() -> None
     assert not top & late, "pynq and Pillow are imported where they are needed, not with the driver"
 
 
+def test_composed_file_needs_no_types_with_parameters_of_numpy(tmp_path: Path) -> None:
+    """NumPy 1.21, on the images of pynq 3, says of `np.integer[Any]`: 'type' object is not subscriptable."""
+    (tmp_path / "qnn_driver.py").write_text(driver_text(), encoding="utf-8")
+    script = """
+import sys, types, numpy, numpy.typing
+old = types.ModuleType("numpy")
+old.__dict__.update(vars(numpy))
+for name in ("ndarray", "dtype", "number", "integer", "signedinteger", "unsignedinteger", "floating"):
+    setattr(old, name, type(name, (), {}))
+sys.modules["numpy"] = old
+import qnn_driver
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_composed_file_carries_the_sources_it_was_made_of() -> None:
     text = driver_text()
     packing = Path(qnn_hw.ir.packing.__file__).read_text(encoding="utf-8")
@@ -168,9 +187,16 @@ def test_a_transfer_fits_the_length_register_in_both_directions(
     assert chosen >= 1 and chosen * longest <= max(longest, driver.BULK_BYTES)
     most = limit // longest
     assert driver.frames_a_transfer(bytes_in, bytes_out, limit, most) == most
-    for wrong in (0, -1, most + 1):
+    for wrong in (0, -1, most + 1, most - 0.5, float("nan")):
         with pytest.raises(driver.InputError, match=f"frames_per_transfer={wrong}: choose 1..{most}"):
             driver.frames_a_transfer(bytes_in, bytes_out, limit, wrong)
+
+
+@pytest.mark.parametrize(("elements", "frames"), [(1, 10082), (104, 10082), (784, 1337), (1 << 21, 1)])
+def test_a_transfer_has_no_more_elements_than_bytes(driver: ModuleType, elements: int, frames: int) -> None:
+    """1-bit elements: eight times the samples in a buffer, with arithmetic of ten bytes for each."""
+    assert driver.frames_a_transfer(104, 8, (1 << 26) - 1, elements=elements) == frames
+    assert driver.frames_a_transfer(104, 8, (1 << 26) - 1, 20000, elements) == 20000, "a wish is a wish"
 
 
 @pytest.mark.parametrize(
@@ -207,6 +233,7 @@ def test_shapes_of_samples(
         (np.array(["a"]), (1,), "u8", "samples: their values are <U1; give the raw u8 samples"),
         (np.array([[0.5, 1]]), (2,), "u8", "samples: not integers; give the raw u8 samples, before any scaling"),
         (np.array([[np.nan, 1]]), (2,), "u8", "samples: not integers"),
+        (np.array([[2.0**32, 1]]), (2,), "u8", "samples: not integers"),
         (np.array([[256, 1]]), (2,), "u8", r"samples: values 1..256, the network takes u8 \(0..255\); give the raw"),
         (np.array([[-1, 1]], np.int8), (2,), "u8", r"samples: values -1..1, the network takes u8"),
         (np.array([[16, 0]], np.uint8), (2,), "u4", r"samples: values 0..16, the network takes u4 \(0..15\)"),
@@ -278,6 +305,24 @@ def test_the_hosts_quantizer_is_a_look_up(driver: ModuleType, rows: int, first: 
     found = driver.to_codes(samples, False, driver.host_table({"first": first, "codes": codes.tolist()}))
     expected = [[[codes[c % rows][v - first] for c, v in enumerate(p)] for p in row] for row in samples.tolist()]
     assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int64, np.uint64])
+@pytest.mark.parametrize(("first", "last"), [(0, 15), (0, 255), (-8, 7), (-1, 1)], ids=["u4", "u8", "i4", "b1"])
+def test_a_quantizer_of_one_step_is_a_comparison(driver: ModuleType, first: int, last: int, kind: Any) -> None:
+    """Each channel its own step or none, rising or falling; the same as the table says."""
+    values = np.arange(max(first, np.iinfo(kind).min), min(last, np.iinfo(kind).max) + 1).astype(kind)
+    every = np.arange(first, last + 1)
+    rows = [(every >= step) ^ falling for step in (first, first + 1, 0, last, last + 1) for falling in (False, True)]
+    for chosen in [[row] for row in rows] + [rows]:
+        table = driver.host_table({"first": first, "codes": np.array(chosen, int).tolist()})
+        assert table.steps.size == len(chosen), "looked up where a comparison does"
+        samples = np.broadcast_to(values[:, None, None], (len(values), 3, len(chosen)))
+        expected = [[[int(row[int(v) - first]) for row in chosen]] * 3 for v in values]
+        found = driver.to_codes(samples, False, table)
+        assert found.dtype == np.uint8 and found.tolist() == expected
+    for row in ([0, 1, 0], [0, 2, 2], [-1, 0, 0]):
+        assert not driver.host_table({"first": 0, "codes": [row]}).steps.size, row
 
 
 def test_bipolar_samples_travel_as_bits(driver: ModuleType) -> None:
@@ -365,6 +410,21 @@ def test_what_is_no_picture(driver: ModuleType, picture: np.ndarray, message: st
         driver.picture_to_sample(picture, 4, 4, 1)
 
 
+def test_a_photograph_takes_little_more_memory_than_itself(driver: ModuleType) -> None:
+    """A board has 512 MiB, 12 million pixels of four colours in 32-bit numbers are 192 MB."""
+    picture = np.random.default_rng(1).integers(0, 256, (900, 1200, 4)).astype(np.uint8)
+    tracemalloc.start()
+    try:
+        found = driver.picture_to_sample(picture, 28, 28, 1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * picture.nbytes, f"{peak} bytes for a picture of {picture.nbytes}"
+    alpha = picture[..., 3:].astype(np.int64)
+    over = (picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    assert np.array_equal(found, driver.picture_to_sample(over.astype(np.uint8), 28, 28, 1))
+
+
 def test_pictures_from_files(driver: ModuleType, tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     grey = np.random.default_rng(1).integers(0, 256, (6, 9)).astype(np.uint8)
@@ -393,6 +453,9 @@ def test_without_pillow(driver: ModuleType, tmp_path: Path, monkeypatch: pytest.
             return np.full((2, 2, 4), 7, np.uint8)
 
     assert driver._read_picture(Image()).shape == (2, 2, 4), "an image that is there needs no import"
+    Image.mode = "I;16"
+    with pytest.raises(driver.InputError, match="picture: its values are of Pillow's mode I;16; give 8-bit grey"):
+        driver._read_picture(Image())
 
 
 # files, before pynq is needed
@@ -406,7 +469,9 @@ def test_the_pair_is_taken(driver: ModuleType, deployed: Path) -> None:
 
 def test_results_written_beside_the_files_are_no_build(driver: ModuleType, deployed: Path) -> None:
     (deployed / "a-b.json").write_text("{}")
-    (deployed / "a-c.json").write_text(json.dumps({"stem": "another", "graph_hash": "0"}))
+    (deployed / "my-list.json").write_text("[]")
+    (deployed / "cut-off.json").write_text("")
+    (deployed / "a-0123abcd.json").write_text(json.dumps({"stem": "another", "graph_hash": "0"}))
     assert driver.read_facts(deployed) == facts_of(deployed)
 
 
@@ -685,6 +750,17 @@ def test_a_defect_stands_in_the_json_too(driver: ModuleType, tmp_path: Path, mon
     with pytest.raises(KeyError):
         driver.main(["validate", "--json", str(answer)])
     assert json.loads(answer.read_text()) == {"error": {"kind": "KeyError", "message": "'stem'"}}
+
+
+def test_nohup_is_respected(driver: ModuleType) -> None:
+    kept = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with driver._stopped_in_order():
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert callable(signal.getsignal(signal.SIGTERM))
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, kept)
 
 
 @pytest.mark.parametrize(
