@@ -27,14 +27,10 @@ def interrupt(action: Callable[[], object], pid_file: Path) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     watcher = threading.Thread(target=interrupt_when_it_runs, daemon=True)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits it ignored
-    try:
-        watcher.start()
-        with pytest.raises(KeyboardInterrupt):
-            action()
-        watcher.join()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    watcher.start()
+    with pytest.raises(KeyboardInterrupt):
+        action()
+    watcher.join()
     assert not _running(int(pid_file.read_text())), "the process the tool had started lives on"
 
 
