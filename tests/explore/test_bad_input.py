@@ -205,7 +205,7 @@ def test_ctrl_c_ends_every_process_and_keeps_what_is_finished(tmp_path: Path) ->
             stderr=stderr,
             start_new_session=True,  # Ctrl-C reaches the whole group, workers and solvers included
         )
-    done.wait()
+    done.wait(timeout=300)
     assert running(done.pid) == [], "processes outlive the sweep"
     assert (done.returncode, errors.read_text()) == (130, "qnn-hw: interrupted\n")
     assert open_store(out).finished_keys()
