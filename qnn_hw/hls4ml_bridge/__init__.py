@@ -37,3 +37,8 @@ def register(*, register_backend: Callable[..., Any], register_writer: Callable[
     nodes.register_nodes()
     templates.register_templates(BACKENDS)
     passes.register_passes()
+
+
+# Whoever imports a module of this package first gets hls4ml whole before it, `register` called: a module that imports
+# hls4ml by itself would meet its own half when hls4ml calls `register` in turn, and hls4ml would go on without it.
+import hls4ml  # noqa: E402, F401

@@ -30,11 +30,10 @@ print(json.dumps({
 """
 
 
-def _look(plugins: str) -> tuple[dict[str, object], str]:
+def _look(plugins: str, first: str = "hls4ml") -> tuple[dict[str, object], str]:
     environment = {**os.environ, "HLS4ML_BACKEND_PLUGINS": plugins, "PYTHONPATH": os.getcwd()}
-    run = subprocess.run(
-        [sys.executable, "-c", _LOOK], env=environment, capture_output=True, text=True, check=True, timeout=120
-    )
+    program = [sys.executable, "-c", f"import {first}{_LOOK}"]
+    run = subprocess.run(program, env=environment, capture_output=True, text=True, check=True, timeout=120)
     *messages, last = run.stdout.splitlines()
     return json.loads(last), "\n".join(messages)
 
@@ -64,6 +63,11 @@ def _check(found: dict[str, object], messages: str) -> None:
 
 def test_environment_variable_registers_everything_and_imports_no_framework() -> None:
     _check(*_look("qnn_hw.hls4ml_bridge"))
+
+
+@pytest.mark.parametrize("module", ["handlers", "nodes", "passes", "templates"])
+def test_a_module_of_the_bridge_may_be_imported_before_hls4ml(module: str) -> None:
+    _check(*_look("qnn_hw.hls4ml_bridge", f"qnn_hw.hls4ml_bridge.{module}"))
 
 
 def test_entry_point_registers_everything() -> None:
