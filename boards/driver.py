@@ -416,7 +416,7 @@ def _with_shape(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray
 
 @dataclass(frozen=True)
 class HostTable:
-    """The quantizer that is computed here: a table of every raw value, or a comparison, which is ten times faster.
+    """The quantizer that is computed here: a table of every raw value, or a comparison, which is faster.
 
     Attributes:
         codes: (rows * values,), one row for all channels or one a channel.
